@@ -1,0 +1,72 @@
+"""Bytes to facts and back: the only place that encodes or decodes a fact.
+
+The envelope travels inside the value as JSON. Unknown fields are ignored; an unknown type is told apart from bytes
+that do not decode, because a rolling deployment meets the first and only a defect makes the second.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.events import AnyFact, Fact
+from schemas.upcasters import UPCASTERS, upcast
+
+
+class InvalidFact(ValueError):
+    """The bytes are not a fact of this catalogue; they belong to the dead letters."""
+
+
+class UnknownFactType(ValueError):
+    """A well-formed envelope of a type that this release does not know; to be counted and skipped."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(f"unknown fact type {type_name!r}")
+        self.type_name = type_name
+
+
+class _Head(msgspec.Struct):
+    type: str
+    version: int = 1
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyFact)
+_head_decoder = msgspec.json.Decoder(_Head)
+_raw_decoder = msgspec.json.Decoder(dict)
+
+FACT_TYPES: dict[str, type[Fact]] = {
+    member.__struct_config__.tag: member  # type: ignore[misc]
+    for member in AnyFact.__args__
+}
+
+
+def encode_fact(fact: Fact) -> bytes:
+    """The bytes of one fact, as they stand in the log."""
+    return _encoder.encode(fact)
+
+
+def decode_fact(value: bytes | None) -> AnyFact:
+    """The fact in `value`, brought to the current version of its type.
+
+    Raises InvalidFact for bytes that are none (a tombstone too), UnknownFactType for a type not in the catalogue.
+    """
+    if value is None:
+        raise InvalidFact("a tombstone holds no fact")
+    try:
+        if UPCASTERS:
+            head = _head_decoder.decode(value)
+            if (head.type, head.version) in UPCASTERS:
+                return msgspec.convert(upcast(_raw_decoder.decode(value)), AnyFact)
+        return _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _raise_for_unknown_type(value)
+        raise InvalidFact(str(error)) from error
+
+
+def _raise_for_unknown_type(value: bytes) -> None:
+    try:
+        head = _head_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    if head.type not in FACT_TYPES:
+        raise UnknownFactType(head.type)

@@ -1,0 +1,50 @@
+"""Topics of the log: names, partition counts, the partition function, retention, who writes and who reads.
+
+The partition count is fixed for life: another count would move schools between partitions and break their order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+KAFKA_PARTITIONS = 96
+EMBEDDED_PARTITIONS = 8
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic. `retention_ms` -1 = for ever; `compacted` keeps the last value of each key."""
+
+    name: str
+    retention_ms: int
+    compacted: bool
+    written_by: str
+    read_by: str
+
+
+FACTS = Topic("markledger.facts.v1", -1, False, "ingest", "projector, ingest (registry catch-up), verify")
+TOPICS = (FACTS,)
+
+
+def partition_for(key: bytes, partitions: int) -> int:
+    """The partition of `key`: murmur2, as Kafka's own default partitioner, so that both back ends agree.
+
+    >>> partition_for(b"oakfield", 96)
+    29
+    """
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    mask, m, r = 0xFFFFFFFF, 0x5BD1E995, 24
+    length = len(data)
+    h = 0x9747B28C ^ length
+    for start in range(0, length - length % 4, 4):
+        k = int.from_bytes(data[start : start + 4], "little")
+        k = (k * m) & mask
+        k = ((k ^ (k >> r)) * m) & mask
+        h = ((h * m) & mask) ^ k
+    rest = data[length - length % 4 :]
+    if rest:
+        h = ((h ^ int.from_bytes(rest, "little")) * m) & mask
+    h = ((h ^ (h >> 13)) * m) & mask
+    return h ^ (h >> 15)

@@ -1,0 +1,1 @@
+"""Who may see: keys and their scopes, and the identities of pupils, apart from the ledger."""

@@ -1,0 +1,1 @@
+"""The `markledger` command, and the supervised set of the three services."""

@@ -1,0 +1,1 @@
+"""What is sent becomes facts: validate, decide, append, answer when durable."""

@@ -1,0 +1,1 @@
+"""Facts become views: read in order, fold, store with the offset in one transaction."""

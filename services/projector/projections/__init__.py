@@ -1,0 +1,1 @@
+"""Pure folds, one module per projection."""

@@ -1,0 +1,1 @@
+"""Views become reports: read, count, answer as JSON, CSV or a page."""

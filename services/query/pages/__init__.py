@@ -1,0 +1,1 @@
+"""Report values become HTML; no query and no arithmetic here."""

@@ -1,0 +1,1 @@
+"""Pure reports, one module each; none has arithmetic of its own."""

@@ -1,0 +1,1 @@
+"""The append-only log: one contract, two back ends (Apache Kafka, and a table in PostgreSQL)."""
