@@ -1,0 +1,145 @@
+"""What a report is asked for: frozen requests, already parsed and checked by `services.query.parameters`.
+
+The answers stand in `services.query.answers`. Nothing here reads, counts or knows HTTP. Months are `year * 12 + month - 1`.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from services.domain.bands import Bands
+from services.domain.measures import Measure
+
+
+class InvalidCursor(ValueError):
+    """The cursor was not made by a report."""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """The last pupil of the page before: pages follow (school, slot), so a page stays right while pupils come and go."""
+
+    school: str
+    slot: int
+
+
+class Population(msgspec.Struct, frozen=True):
+    """Whom a report counts. Either `schools` or `trust` is given; empty tuples do not narrow.
+
+    `filters`: (name, values), or inside a name, and between names.
+    """
+
+    schools: tuple[str, ...] | None = None
+    trust: str | None = None
+    year_groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+class Clocks(msgspec.Struct, frozen=True):
+    """Both clocks. `as_known_at`: whole seconds since the epoch, inclusive; None = all that is known."""
+
+    as_at: date
+    as_known_at: int | None = None
+
+
+class By(msgspec.Struct, frozen=True):
+    """A breakdown; `name` is that of the characteristic."""
+
+    kind: Literal["school", "year-group", "group", "characteristic"]
+    name: str = ""
+
+
+class OverviewRequest(msgspec.Struct, frozen=True):
+    """Bands stand beside measures: as many of them, in their order."""
+
+    population: Population
+    clocks: Clocks
+    measures: tuple[Measure, ...]
+    bands: tuple[Bands, ...]
+    by: tuple[By, ...] = ()
+    denominator: Literal["row", "with_data"] = "row"
+
+
+class OverviewCellRef(msgspec.Struct, frozen=True):
+    """A cell of an overview row. `measure` None = Combined.
+
+    `band`: a band id, `no_data` or `not_applicable`; of Combined `working_at_or_above`, `not_working_at`, `incomplete`.
+    """
+
+    measure: int | None
+    band: str
+
+
+class MembersRequest(msgspec.Struct, frozen=True):
+    """The pupils behind cells of one row of an overview; no cells = the whole row."""
+
+    overview: OverviewRequest
+    row: str = "whole"
+    cells: tuple[OverviewCellRef, ...] = ()
+    limit: int = 50
+    cursor: Cursor | None = None
+
+
+class ScoreTrackingRequest(msgspec.Struct, frozen=True):
+    """`months` empty = those of the academic year of `as_at`."""
+
+    population: Population
+    clocks: Clocks
+    measure: Measure
+    months: tuple[int, ...] = ()
+    members: Literal["now", "then"] = "now"
+    limit: int = 50
+    cursor: Cursor | None = None
+
+
+class MatrixRequest(msgspec.Struct, frozen=True):
+    """Two measures, each with bands and its own date for values, curriculum and own year.
+
+    `on`: whose date gives roster, groups and filters.
+    """
+
+    population: Population
+    clocks: Clocks
+    first: Measure
+    first_on: date
+    first_bands: Bands
+    second: Measure
+    second_on: date
+    second_bands: Bands
+    on: Literal["first", "second"] = "second"
+
+    @property
+    def population_on(self) -> date:
+        """The date of roster, groups and filters."""
+        return self.first_on if self.on == "first" else self.second_on
+
+
+class MatrixMembersRequest(msgspec.Struct, frozen=True):
+    """`cells`: (band of first, band of second), None = no data or not applicable; no cells = everyone."""
+
+    matrix: MatrixRequest
+    cells: tuple[tuple[str | None, str | None], ...] = ()
+    limit: int = 50
+    cursor: Cursor | None = None
+
+
+_cursor_encoder = msgspec.msgpack.Encoder()
+_cursor_decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+def format_cursor(cursor: Cursor) -> str:
+    """The opaque text of a cursor, safe in a URL."""
+    return urlsafe_b64encode(_cursor_encoder.encode(cursor)).rstrip(b"=").decode("ascii")
+
+
+def parse_cursor(text: str) -> Cursor:
+    """The cursor in `text`. Raises InvalidCursor."""
+    try:
+        return _cursor_decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidCursor("not a cursor of a report") from error
