@@ -1,0 +1,149 @@
+"""Bands: four lower cut-offs make five bands; Combined over several measures; the overlay of a matrix.
+
+Pure, on band indexes: 0 Sig Below .. 4 Sig Above, NO_DATA and NOT_APPLICABLE below zero. Who is asked
+for, and how the answer looks, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from services.domain.scores import percent
+
+BAND_IDS = ("sig_below", "below", "at", "above", "sig_above")
+AT = 2
+"""The index of the band from which expectations are met."""
+NO_DATA = -1
+NOT_APPLICABLE = -2
+
+SCORE_MAX = 1_000_000
+_NUMBER = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?")
+
+BandArray = npt.NDArray[np.int8]
+Mask = npt.NDArray[np.bool_]
+
+
+class InvalidBands(ValueError):
+    """Cut-offs that do not make five bands. `code` is for programs, `detail` for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Bands(msgspec.Struct, frozen=True):
+    """The lower cut-offs of Below, At, Above and Sig Above, rising; at a cut-off the higher band begins."""
+
+    cut_offs: tuple[Decimal, Decimal, Decimal, Decimal]
+
+    def shown(self) -> list[int | str]:
+        """The cut-offs as answers hold them: whole numbers as numbers, others as decimal strings."""
+        return [int(cut) if cut == int(cut) else format(cut.normalize(), "f") for cut in self.cut_offs]
+
+
+def parse_bands(text: str, *, whole_percent: bool) -> Bands:
+    """The bands written as `35,50,70,85`; `whole_percent` for markbook measures (whole numbers 1..100).
+
+    No band may be empty: each cut-off is above the one before it, and the first above 0. Raises InvalidBands.
+    """
+    parts = text.split(",")
+    if len(parts) != 4:
+        raise InvalidBands(
+            "wrong_count", f"four cut-offs such as 35,50,70,85 make five bands; there are {len(parts)}"
+        )
+    cuts = [_parse_cut_off(part.strip(), whole_percent=whole_percent) for part in parts]
+    if any(later <= earlier for earlier, later in pairwise(cuts)):
+        raise InvalidBands(
+            "out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, cuts))}"
+        )
+    return Bands((cuts[0], cuts[1], cuts[2], cuts[3]))
+
+
+def classify(value: int | Decimal | Fraction, bands: Bands) -> int:
+    """The band index of a displayed percent or an unrounded score."""
+    return sum(value >= cut for cut in bands.cut_offs)
+
+
+def classify_many(values: npt.NDArray[np.int64], bands: Bands, *, per_unit: int = 1) -> BandArray:
+    """The band index of each value, counted in 1/`per_unit` of a unit (scores come in thousandths).
+
+    Negative values (no percent, NO_DATA, NOT_APPLICABLE) stay what they are.
+    """
+    cuts = np.array(
+        [-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64
+    )  # rounded up: exact for ints
+    indexes = np.searchsorted(cuts, values, side="right")
+    return np.where(values < 0, values, indexes).astype(np.int8)
+
+
+class Combined(msgspec.Struct, frozen=True):
+    """Masks over pupils: at or above in all measures; not; and of those, who only lacks data.
+
+    A pupil to whom any of the measures does not apply is in none.
+    """
+
+    working_at_or_above: Mask
+    not_working_at: Mask
+    incomplete: Mask
+
+
+def combine(measures: Sequence[BandArray]) -> Combined:
+    """Combined over the band indexes of the same pupils in one or more measures."""
+    bands = np.stack(measures)
+    applies: Mask = np.all(bands != NOT_APPLICABLE, axis=0)
+    met: Mask = np.all(bands >= AT, axis=0)
+    below: Mask = np.any((bands >= 0) & (bands < AT), axis=0)
+    return Combined(
+        working_at_or_above=met, not_working_at=applies & ~met, incomplete=applies & ~met & ~below
+    )
+
+
+class OverlayPart(msgspec.Struct, frozen=True):
+    """Pupils of one part of a matrix and their percent of those plotted (None if nobody is)."""
+
+    pupils: int
+    percent: int | None
+
+
+class Overlay(msgspec.Struct, frozen=True):
+    """On the diagonal (one band twice), above (second band higher), below it; percents need not make 100."""
+
+    on: OverlayPart
+    above: OverlayPart
+    below: OverlayPart
+
+
+def overlay(counts: Sequence[Sequence[int]]) -> Overlay:
+    """The overlay of a 5×5 table: rows are bands of the first measure, columns of the second."""
+    parts = {"on": 0, "above": 0, "below": 0}
+    for first, row in enumerate(counts):
+        for second, pupils in enumerate(row):
+            parts["above" if second > first else "below" if second < first else "on"] += int(pupils)
+    plotted = sum(parts.values())
+    return Overlay(**{name: OverlayPart(pupils, percent(pupils, plotted)) for name, pupils in parts.items()})
+
+
+def _parse_cut_off(text: str, *, whole_percent: bool) -> Decimal:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise InvalidBands("not_a_number", f"{text[:40]!r} is no cut-off; write a number such as 35")
+    value = Decimal(text)
+    if whole_percent and match[2] is not None:
+        raise InvalidBands(
+            "not_whole", f"{text} is no whole percent; markbook bands count displayed whole percents"
+        )
+    highest = 100 if whole_percent else SCORE_MAX
+    if not 0 < value <= highest:
+        raise InvalidBands(
+            "out_of_range", f"{text} lies outside 0..{highest} (the lowest band starts at 0 by itself)"
+        )
+    return value
