@@ -1,7 +1,7 @@
 """What reports answer: Structs whose fields, in their order, are the JSON of contract section 4.
 
-Serialise with msgspec. `reference` and `name` of a pupil are left out until `Listing.named` sets them, which only a key
-that may see names leads to. No arithmetic here.
+Serialise with msgspec. `reference` and `name` of a pupil are left out until `Listing.named` sets them, which only a
+key that may see names leads to. No arithmetic here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """From what an answer was made. `as_known_at` None = all that was known; `position` None = nothing folded yet."""
+    """From what an answer was made. `as_known_at` None = all that is known; `position` None = nothing folded."""
 
     as_at: date
     as_known_at: datetime | None
@@ -42,8 +42,8 @@ class Pupil(msgspec.Struct, frozen=True, kw_only=True):
     """A pupil at a school. `year_group` None = not known at the date of the roster."""
 
     pupil: str
-    reference: str | None | UnsetType = UNSET
-    name: str | None | UnsetType = UNSET
+    reference: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
     school: str
     year_group: str | None
 
@@ -214,7 +214,7 @@ A = TypeVar("A", Members, ScoreTracking)
 
 
 class Listing(msgspec.Struct, Generic[A], frozen=True):
-    """An answer with pupils. `shown[i]` = (school, pupil id whose reference and name the i-th pupil shows)."""
+    """An answer with pupils. `shown[i]` = (school, pupil id whose names the i-th pupil shows)."""
 
     answer: A
     shown: tuple[tuple[str, str], ...]

@@ -1,6 +1,7 @@
 """What a report is asked for: frozen requests, already parsed and checked by `services.query.parameters`.
 
-The answers stand in `services.query.answers`. Nothing here reads, counts or knows HTTP. Months are `year * 12 + month - 1`.
+The answers stand in `services.query.answers`. Nothing here reads, counts or knows HTTP.
+Months are `year * 12 + month - 1`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class InvalidCursor(ValueError):
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """The last pupil of the page before: pages follow (school, slot), so a page stays right while pupils come and go."""
+    """The last pupil of the page before: pages go on after (school, slot), whoever came or went."""
 
     school: str
     slot: int
@@ -68,7 +69,8 @@ class OverviewRequest(msgspec.Struct, frozen=True):
 class OverviewCellRef(msgspec.Struct, frozen=True):
     """A cell of an overview row. `measure` None = Combined.
 
-    `band`: a band id, `no_data` or `not_applicable`; of Combined `working_at_or_above`, `not_working_at`, `incomplete`.
+    `band`: a band id, `no_data` or `not_applicable`; of Combined `working_at_or_above`, `not_working_at` or
+    `incomplete`.
     """
 
     measure: int | None
