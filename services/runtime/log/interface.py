@@ -1,7 +1,7 @@
-"""The contract of the append-only log, held by both back ends and by one suite (`tests/contract/log_suite.py`).
+"""The contract of the append-only log, held by both back ends and one suite (`tests/contract/log_suite.py`).
 
-Offsets of a partition rise in the order in which a reader sees records; a reader never sees a record before one with a
-lower offset. Which partition a key belongs to is the caller's decision (`schemas.topics.partition_for`).
+Offsets of a partition rise in the order in which a reader sees records; a reader never sees a record before one
+with a lower offset. Which partition a key belongs to is the caller's decision (`schemas.topics.partition_for`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record: `appended_ms` is the log's own clock (milliseconds since the epoch), for lag and nothing else."""
+    """One record. `appended_ms` is the log's clock (milliseconds since the epoch), for lag and nothing else."""
 
     offset: int
     appended_ms: int
@@ -22,7 +22,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Consecutive records of one partition. `next_offset` is where to go on (it may exceed the last offset + 1)."""
+    """Records of one partition, in order. `next_offset` is where to go on (perhaps beyond the last offset + 1)."""
 
     records: list[Record]
     next_offset: int
@@ -38,11 +38,11 @@ class LogUnavailable(LogError):
 
 
 class AppendOutcomeUnknown(LogError):
-    """The append may be durable or not; appending the same facts again adds them twice in the log, once in the fold."""
+    """The append may be durable or not. Doing it again may put the same facts in the log twice."""
 
 
 class OffsetOutOfRange(LogError):
-    """The asked offset lies before the first or beyond the end; the log was cut or recreated. Never reset silently."""
+    """The asked offset lies before the first or beyond the end: the log was cut or made anew. Never reset."""
 
 
 class LogRecreated(LogError):
@@ -82,7 +82,7 @@ class Log(Protocol):
         """Create the topic if it is missing. Raises LogError if it exists with another partition count."""
 
     async def log_id(self, topic: str) -> str:
-        """Names this very topic; changes when the topic or its cluster is made anew. Raises LogUnavailable."""
+        """Names this very topic; another when topic or cluster was made anew. Raises LogUnavailable."""
 
     async def partitions(self, topic: str) -> int:
         """The partition count of an existing topic."""
@@ -90,9 +90,9 @@ class Log(Protocol):
     async def append(self, topic: str, partition: int, items: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
         """Append (key, value) items in this order; returns their offsets when they are durable.
 
-        One call at a time goes to a partition; concurrent callers queue. Items are contiguous in order, but not
-        necessarily in offsets. Raises RecordTooLarge (before anything is appended), LogUnavailable (nothing was
-        appended), AppendOutcomeUnknown.
+        One call at a time goes to a partition; concurrent callers queue. Items are contiguous in order, but
+        not necessarily in offsets. Raises RecordTooLarge (before anything is appended), LogUnavailable (nothing
+        was appended), AppendOutcomeUnknown.
         """
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
