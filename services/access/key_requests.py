@@ -41,23 +41,15 @@ def read_key_request(body: bytes, today: date) -> KeyRequest:
     can = _read_rights(fields, errors)
     expires_on = _read_expiry(fields, today, errors)
     if errors:
-        raise Problem(
-            422, "invalid_key_request", "The key was not made", "Correct the fields that are named.", errors
-        )
-    return KeyRequest(
-        name=name, all=everything, schools=schools, trusts=trusts, can=can, expires_on=expires_on
-    )
+        raise Problem(422, "invalid_key_request", "The key was not made", "Correct the fields that are named.", errors)
+    return KeyRequest(name=name, all=everything, schools=schools, trusts=trusts, can=can, expires_on=expires_on)
 
 
 def _decode(body: bytes) -> Mapping[str, Any]:
     if len(body) > BODY_BYTES_MAX:
-        raise Problem(
-            413, "body_too_large", "The body is too large", f"A key takes at most {BODY_BYTES_MAX} bytes."
-        )
+        raise Problem(413, "body_too_large", "The body is too large", f"A key takes at most {BODY_BYTES_MAX} bytes.")
     try:
-        decoded = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refuse_constant
-        )
+        decoded = json.loads(body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise _malformed("The body is not UTF-8.") from None
     except _RepeatedName as error:
@@ -88,28 +80,20 @@ def _read_name(fields: Mapping[str, Any], errors: list[ProblemError]) -> str:
     name = fields.get("name")
     text = name.strip() if isinstance(name, str) else ""
     if not text or len(text) > NAME_LENGTH_MAX or not text.isprintable():
-        errors.append(
-            _error("/name", "invalid_name", "Say who the key is for, in 1 to 128 printable characters.")
-        )
+        errors.append(_error("/name", "invalid_name", "Say who the key is for, in 1 to 128 printable characters."))
     return text
 
 
-def _read_scope(
-    fields: Mapping[str, Any], errors: list[ProblemError]
-) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+def _read_scope(fields: Mapping[str, Any], errors: list[ProblemError]) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
     given = [name for name in ("schools", "trusts", "all") if name in fields]
     if len(given) != 1:
         errors.append(
-            _error(
-                "", "invalid_scope", "Give exactly one of schools (a list), trusts (a list) and all (true)."
-            )
+            _error("", "invalid_scope", "Give exactly one of schools (a list), trusts (a list) and all (true).")
         )
         return False, (), ()
     if given == ["all"]:
         if fields["all"] is not True:
-            errors.append(
-                _error("/all", "invalid_scope", "all can only be true; else name schools or trusts.")
-            )
+            errors.append(_error("/all", "invalid_scope", "all can only be true; else name schools or trusts."))
         return True, (), ()
     identifiers = _read_identifiers(fields[given[0]], given[0], errors)
     return (False, identifiers, ()) if given == ["schools"] else (False, (), identifiers)
@@ -119,11 +103,7 @@ def _read_identifiers(value: Any, field: str, errors: list[ProblemError]) -> tup
     if not isinstance(value, list) or not 1 <= len(value) <= SCOPE_ENTRIES_MAX:
         errors.append(_error(f"/{field}", "empty_scope", f"List 1 to {SCOPE_ENTRIES_MAX} identifiers."))
         return ()
-    wrong = [
-        index
-        for index, item in enumerate(value)
-        if not (isinstance(item, str) and _IDENTIFIER.fullmatch(item))
-    ]
+    wrong = [index for index, item in enumerate(value) if not (isinstance(item, str) and _IDENTIFIER.fullmatch(item))]
     errors.extend(
         _error(f"/{field}/{index}", "invalid_identifier", "Use letters, digits and . _ ~ - (at most 128).")
         for index in wrong
@@ -137,9 +117,7 @@ def _read_rights(fields: Mapping[str, Any], errors: list[ProblemError]) -> tuple
         errors.append(_error("/can", "missing_rights", f"List one or more of {', '.join(RIGHTS)}."))
         return ()
     wrong = [index for index, item in enumerate(value) if item not in RIGHTS]
-    errors.extend(
-        _error(f"/can/{index}", "unknown_right", f"The rights are {', '.join(RIGHTS)}.") for index in wrong
-    )
+    errors.extend(_error(f"/can/{index}", "unknown_right", f"The rights are {', '.join(RIGHTS)}.") for index in wrong)
     return () if wrong else tuple(right for right in RIGHTS if right in value)
 
 
@@ -151,9 +129,7 @@ def _read_expiry(fields: Mapping[str, Any], today: date, errors: list[ProblemErr
     if day is None:
         errors.append(_error("/expires_on", "invalid_date", "Write its last day as YYYY-MM-DD."))
     elif day < today:
-        errors.append(
-            _error("/expires_on", "date_out_of_range", "The last day of a key cannot lie in the past.")
-        )
+        errors.append(_error("/expires_on", "date_out_of_range", "The last day of a key cannot lie in the past."))
     return day
 
 

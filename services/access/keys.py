@@ -1,7 +1,7 @@
 """Bearer keys: who asks, what the key covers and what it may do. Owner of the table `access.key`.
 
-A key is shown once, when it is made; only its SHA-256 is kept. What a key of a trust covers at a date is decided
-in `services.access.scopes`. Nothing here writes a key to a log, or to an answer other than that of its making.
+A key is shown once, when it is made; only its SHA-256 is kept. What a key of a trust covers at a date is
+decided in `services.access.scopes`. Nothing here writes a key to a log, or to an answer but its maker's.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ async def list_keys(pool: asyncpg.Pool, access: Access) -> list[ListedKey]:
 
 
 async def revoke_key(pool: asyncpg.Pool, key_id: str, access: Access) -> None:
-    """End a key within the scope of `access`, which needs the right `admin`. Raises Problem 404 for others."""
+    """End a key within the scope of `access`, which needs the right `admin`. Raises Problem 404."""
     access.require("admin")
     found = await pool.fetchval(
         "UPDATE access.key SET revoked_at = coalesce(revoked_at, now())"
@@ -190,9 +190,7 @@ async def revoke_key(pool: asyncpg.Pool, key_id: str, access: Access) -> None:
         key_id,
     )
     if found is None:
-        raise Problem(
-            404, "unknown_key_id", "There is no such key", "GET /v1/keys lists the keys that you may see."
-        )
+        raise Problem(404, "unknown_key_id", "There is no such key", "GET /v1/keys lists the keys that you may see.")
 
 
 _WITHIN_SCOPE = "($1 OR (NOT all_schools AND schools <@ $2 AND trusts <@ $3))"
@@ -205,9 +203,7 @@ def _scope_arguments(access: Access) -> tuple[bool, list[str], list[str]]:
 def _require_within(request: KeyRequest, access: Access) -> None:
     """A key may hand on no more than it has; whether a school exists makes no difference to the answer."""
     covers = access.all or (
-        not request.all
-        and access.schools.issuperset(request.schools)
-        and access.trusts.issuperset(request.trusts)
+        not request.all and access.schools.issuperset(request.schools) and access.trusts.issuperset(request.trusts)
     )
     if not covers:
         raise Problem(

@@ -1,4 +1,4 @@
-"""Every refusal as one shape: the exception `Problem`, its RFC 9457 body, the handlers that make it of a fault.
+"""Every refusal as one shape: the exception `Problem`, its RFC 9457 body, and the handlers of faults.
 
 Both HTTP services use it. A body never holds a stack trace, a key, a name or what the database said.
 It must not know any route; the words of a code's page live with the pages of the query service.
@@ -25,7 +25,7 @@ Handler = Callable[[Request[Any, Any, Any], Any], Response[Any]]
 
 
 class ProblemError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One fault of a request: where (a pointer into the JSON body, or a parameter's name), what, and its fix."""
+    """One fault of a request: where (pointer into the body, or parameter's name), what, and its fix."""
 
     code: str
     detail: str
@@ -107,7 +107,7 @@ def problem_of(error: BaseException) -> Problem:
         return unavailable()
     if isinstance(error, AppendOutcomeUnknown):
         return unavailable(
-            "The log did not say whether it kept the facts. Send the same request again: none is counted twice."
+            "The log did not say whether it kept the facts. Send the request again: nothing counts twice."
         )
     return Problem(
         500,
@@ -118,7 +118,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether `error` says that the database or the log is away, not that the request or the code is wrong."""
+    """Whether `error` says that the database or the log is away, not that the request is wrong."""
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but of the code's own making
         return False
     outages = (
