@@ -30,12 +30,12 @@ class _Head(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(AnyFact)
+_decoder: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
 _head_decoder = msgspec.json.Decoder(_Head)
 _raw_decoder = msgspec.json.Decoder(dict)
 
 FACT_TYPES: dict[str, type[Fact]] = {
-    member.__struct_config__.tag: member  # type: ignore[misc]
+    member.__struct_config__.tag: member
     for member in AnyFact.__args__
 }
 
@@ -56,7 +56,8 @@ def decode_fact(value: bytes | None) -> AnyFact:
         if UPCASTERS:
             head = _head_decoder.decode(value)
             if (head.type, head.version) in UPCASTERS:
-                return msgspec.convert(upcast(_raw_decoder.decode(value)), AnyFact)
+                current: AnyFact = msgspec.convert(upcast(_raw_decoder.decode(value)), AnyFact)
+                return current
         return _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _raise_for_unknown_type(value)

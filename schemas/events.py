@@ -169,7 +169,7 @@ class PupilsSplit(Fact, frozen=True, kw_only=True, omit_defaults=True, tag="Pupi
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A named state of assessment. `weight`: a decimal string in 0..1, or None for a state that counts as not assessed."""
+    """A named state of assessment. `weight`: a decimal string in 0..1; None for one that counts as not assessed."""
 
     state: str
     weight: str | None

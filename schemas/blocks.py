@@ -1,0 +1,350 @@
+"""The packed form of a view block: bytes to arrays and back, and the two reads that reports make.
+
+A block holds what a stream was at its start (the base, summed by key) and every later change as an entry
+(recorded_at, key, day, change); a tail is the same bytes for the entries of one commit. A change of the overall sum and
+a change of the sum assessed in the academic year stand in one entry if they are equal. Bytes are canonical: they are a
+function of what is summed, not of the order in which it came. Which entry belongs to which block is decided in
+`services.projector.projections.placement`.
+
+    header 16 B | base keys | base overall | base assessed | recorded_at u32 | keys | day << 2 | flags u16 | changes
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+
+OVERALL, ASSESSED = 1, 2
+DAY_MAX = (1 << 14) - 1
+"""Days after the start of a block are told apart up to this one; no block serves that long."""
+
+_HEADER = struct.Struct("<BBBBIII")
+_FORMAT = 1
+_KEY_TYPES: dict[int, Any] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
+_CHANGE_TYPES: dict[int, Any] = {1: np.dtype("<i1"), 2: np.dtype("<i2"), 4: np.dtype("<i4"), 8: np.dtype("<i8")}
+
+
+class InvalidBlock(ValueError):
+    """The bytes are not a block of a format that this release reads."""
+
+
+class Base(msgspec.Struct, frozen=True):
+    """Sums at the start of a block: `overall` and `assessed` are (parts, n) beside `keys` (n, rising)."""
+
+    keys: Ints
+    overall: Ints
+    assessed: Ints
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """Changes: instants, keys, days after the block's start, and what is added to either sum, (parts, n)."""
+
+    recorded_at: Ints
+    keys: Ints
+    days: Ints
+    overall: Ints
+    assessed: Ints
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A decoded block or tail, as views of its bytes. `flags`: OVERALL | ASSESSED."""
+
+    starts: int
+    parts: int
+    base_keys: Array
+    base_overall: Array
+    base_assessed: Array
+    recorded_at: Array
+    keys: Array
+    days: Array
+    flags: Array
+    changes: Array
+
+
+def no_base(parts: int) -> Base:
+    """A base without a key."""
+    none = np.zeros((parts, 0), np.int64)
+    return Base(np.zeros(0, np.int64), none, none)
+
+
+def no_entries(parts: int) -> Entries:
+    """No change at all."""
+    none, empty = np.zeros((parts, 0), np.int64), np.zeros(0, np.int64)
+    return Entries(empty, empty, empty, none, none)
+
+
+def start_day(starts: int) -> int:
+    """The ordinal of the first day of a month number (year * 12 + month - 1)."""
+    return date(starts // 12, starts % 12 + 1, 1).toordinal()
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def totals_at(
+    block: bytes | None,
+    tails: Sequence[bytes],
+    *,
+    keys: int,
+    parts: int,
+    day: int,
+    known_at: int,
+    year_start: int,
+    assessed: bool,
+) -> Ints:
+    """The sums of all keys 0..keys-1 as at `day` (an ordinal), as known at `known_at`: int64, (parts, keys).
+
+    `year_start`: the first day of the academic year that holds `day`. A key of a pupil that came later than this block
+    is 0.
+    """
+    totals = np.zeros((parts, keys), np.int64)
+    wanted = ASSESSED if assessed else OVERALL
+    for data in (*((block,) if block is not None else ()), *tails):
+        packed = unpack(data)
+        started = start_day(packed.starts)
+        year_day = year_start - started if assessed else 0
+        if year_day <= 0 and packed.base_keys.size:
+            totals[:, packed.base_keys] += packed.base_assessed if assessed else packed.base_overall
+        count = int(np.searchsorted(packed.recorded_at, known_at, "right"))
+        if not count:
+            continue
+        days = packed.days[:count]
+        taken = (days <= day - started) & ((packed.flags[:count] & wanted) != 0)
+        if year_day > 0:
+            taken &= days >= year_day
+        for part in range(parts):
+            np.add.at(totals[part], packed.keys[:count][taken], packed.changes[part, :count][taken].astype(np.int64))
+    return totals
+
+
+def split_totals(totals: Ints, bits: int) -> tuple[Ints, Ints]:
+    """(numerator, covered) of sums as `totals_at` gives them; `bits` as the lane says."""
+    if totals.shape[0] == 2:
+        return totals[0], totals[1]
+    return totals[0] & ((1 << bits) - 1), totals[0] >> bits
+
+
+def matrix_at(
+    block: bytes | None, tails: Sequence[bytes], *, values: int, slots: int, day: int, known_at: int
+) -> NDArray[np.bool_]:
+    """Which roster values hold for which pupils: (values, slots), of a stream with key = slot << 16 | value."""
+    counts = np.zeros((values, slots), np.int64)
+    for data in (*((block,) if block is not None else ()), *tails):
+        packed = unpack(data)
+        keys = packed.base_keys.astype(np.int64)
+        counts[keys & 0xFFFF, keys >> 16] += packed.base_overall[0]
+        count = int(np.searchsorted(packed.recorded_at, known_at, "right"))
+        taken = packed.days[:count] <= day - start_day(packed.starts)
+        keys = packed.keys[:count][taken].astype(np.int64)
+        np.add.at(counts, (keys & 0xFFFF, keys >> 16), packed.changes[0, :count][taken].astype(np.int64))
+    return counts > 0
+
+
+def present_at(block: bytes | None, tails: Sequence[bytes], *, day: int, known_at: int) -> Ints:
+    """The keys of a roster stream that hold, rising."""
+    found_keys, found_changes = [], []
+    for data in (*((block,) if block is not None else ()), *tails):
+        packed = unpack(data)
+        count = int(np.searchsorted(packed.recorded_at, known_at, "right"))
+        taken = packed.days[:count] <= day - start_day(packed.starts)
+        found_keys += [packed.base_keys.astype(np.int64), packed.keys[:count][taken].astype(np.int64)]
+        found_changes += [
+            packed.base_overall[0].astype(np.int64),
+            packed.changes[0, :count][taken].astype(np.int64),
+        ]
+    if not found_keys:
+        return np.zeros(0, np.int64)
+    keys, (sums,) = _sum_by_key(np.concatenate(found_keys), [np.concatenate(found_changes)[None, :]])
+    present: Ints = keys[sums[0] > 0]
+    return present
+
+
+# --- bytes -------------------------------------------------------------------------------------------------------
+
+
+def unpack(data: bytes) -> Packed:
+    """The arrays of a block or tail, without a copy. Raises InvalidBlock."""
+    if len(data) < _HEADER.size or data[0] != _FORMAT:
+        raise InvalidBlock("not a block of format 1")
+    _, key_width, change_width, parts, starts, n_base, n = _HEADER.unpack_from(data)
+    key_type, change_type = _KEY_TYPES[key_width], _CHANGE_TYPES[change_width]
+    at = _HEADER.size
+
+    def take(kind: Any, count: int) -> Array:
+        nonlocal at
+        array = np.frombuffer(data, kind, count, at)
+        at += count * kind.itemsize
+        return array
+
+    base_keys = take(key_type, n_base)
+    base_overall = take(change_type, parts * n_base).reshape(parts, n_base)
+    base_assessed = take(change_type, parts * n_base).reshape(parts, n_base)
+    recorded_at, keys, days = take(np.dtype("<u4"), n), take(key_type, n), take(np.dtype("<u2"), n)
+    changes = take(change_type, parts * n).reshape(parts, n)
+    if at != len(data):
+        raise InvalidBlock(f"{len(data) - at} bytes beyond the end")
+    return Packed(
+        starts, parts, base_keys, base_overall, base_assessed, recorded_at, keys, days >> 2, days & 3, changes
+    )
+
+
+def pack(starts: int, base: Base, entries: Entries) -> bytes:
+    """Canonical bytes of a base and entries that `reduce_base` and `reduce_entries` gave."""
+    parts = base.overall.shape[0]
+    both = (entries.overall == entries.assessed).all(axis=0)
+    overall = ~both & (entries.overall != 0).any(axis=0)
+    assessed = ~both & (entries.assessed != 0).any(axis=0)
+    order = np.concatenate([np.flatnonzero(both), np.flatnonzero(overall), np.flatnonzero(assessed)])
+    flags = np.repeat([OVERALL | ASSESSED, OVERALL, ASSESSED], [both.sum(), overall.sum(), assessed.sum()])
+    changes = np.concatenate(
+        [entries.overall[:, both], entries.overall[:, overall], entries.assessed[:, assessed]], axis=1
+    )
+    recorded_at, keys, days = entries.recorded_at[order], entries.keys[order], entries.days[order]
+    ranks = np.lexsort((flags, days, keys, recorded_at))
+    key_width = _key_width(max(_top(keys), _top(base.keys)))
+    change_width = max(_change_width(a) for a in (changes, base.overall, base.assessed))
+    key_type, change_type = _KEY_TYPES[key_width], _CHANGE_TYPES[change_width]
+    return b"".join(
+        (
+            _HEADER.pack(_FORMAT, key_width, change_width, parts, starts, base.keys.size, keys.size),
+            base.keys.astype(key_type).tobytes(),
+            base.overall.astype(change_type).tobytes(),
+            base.assessed.astype(change_type).tobytes(),
+            recorded_at[ranks].astype("<u4").tobytes(),
+            keys[ranks].astype(key_type).tobytes(),
+            (days[ranks] << 2 | flags[ranks]).astype("<u2").tobytes(),
+            np.ascontiguousarray(changes[:, ranks]).astype(change_type).tobytes(),
+        )
+    )
+
+
+def widen(packed: Packed) -> tuple[Base, Entries]:
+    """A decoded block as 64-bit arrays, an entry of both sums having both."""
+    changes, zero = packed.changes.astype(np.int64), np.int64(0)
+    base = Base(
+        packed.base_keys.astype(np.int64), packed.base_overall.astype(np.int64), packed.base_assessed.astype(np.int64)
+    )
+    return base, Entries(
+        packed.recorded_at.astype(np.int64),
+        packed.keys.astype(np.int64),
+        packed.days.astype(np.int64),
+        np.where(packed.flags & OVERALL, changes, zero),
+        np.where(packed.flags & ASSESSED, changes, zero),
+    )
+
+
+def gather(block: bytes | None, tails: Sequence[bytes], parts: int) -> tuple[Base, Entries]:
+    """A block and its tails as one base and one list of entries; base patches (recorded_at 0) are in the base."""
+    bases, entries = [no_base(parts)], [no_entries(parts)]
+    for data in (*((block,) if block is not None else ()), *tails):
+        base, more = widen(unpack(data))
+        patch = more.recorded_at == 0
+        if patch.any():
+            bases.append(Base(more.keys[patch], more.overall[:, patch], more.assessed[:, patch]))
+            more = select(more, ~patch)
+        bases.append(base)
+        entries.append(more)
+    return reduce_base(bases), reduce_entries(entries)
+
+
+def compact(block: bytes | None, tails: Sequence[bytes], next_starts: int | None) -> bytes:
+    """One canonical block of a block and its tails. Entries that only concern the block at `next_starts` go."""
+    packed = unpack(block if block is not None else tails[0])
+    base, entries = gather(block, tails, packed.parts)
+    if next_starts is not None and entries.keys.size:
+        first_month = np.minimum(
+            months_of_days(entries.days + start_day(packed.starts)), months_of_instants(entries.recorded_at)
+        )
+        entries = select(entries, first_month < next_starts)
+    return pack(packed.starts, base, entries)
+
+
+# --- sums --------------------------------------------------------------------------------------------------------
+
+
+def select(entries: Entries, taken: NDArray[np.bool_]) -> Entries:
+    """The entries that `taken` marks."""
+    return Entries(
+        entries.recorded_at[taken],
+        entries.keys[taken],
+        entries.days[taken],
+        entries.overall[:, taken],
+        entries.assessed[:, taken],
+    )
+
+
+def reduce_base(bases: Sequence[Base]) -> Base:
+    """The sum of bases: one entry a key, rising; keys whose sums are 0 go."""
+    keys, (overall, assessed) = _sum_by_key(
+        np.concatenate([b.keys for b in bases]),
+        [np.concatenate([b.overall for b in bases], axis=1), np.concatenate([b.assessed for b in bases], axis=1)],
+    )
+    kept = (overall != 0).any(axis=0) | (assessed != 0).any(axis=0)
+    return Base(keys[kept], overall[:, kept], assessed[:, kept])
+
+
+def reduce_entries(parts: Sequence[Entries]) -> Entries:
+    """One entry for each (recorded_at, key, day), in that order; what cancels out goes."""
+    recorded_at = np.concatenate([e.recorded_at for e in parts])
+    keys = np.concatenate([e.keys for e in parts])
+    days = np.concatenate([e.days for e in parts])
+    overall = np.concatenate([e.overall for e in parts], axis=1)
+    assessed = np.concatenate([e.assessed for e in parts], axis=1)
+    if not keys.size:
+        return Entries(recorded_at, keys, days, overall, assessed)
+    ranks = np.lexsort((days, keys, recorded_at))
+    recorded_at, keys, days = recorded_at[ranks], keys[ranks], days[ranks]
+    new = np.ones(keys.size, bool)
+    new[1:] = (recorded_at[1:] != recorded_at[:-1]) | (keys[1:] != keys[:-1]) | (days[1:] != days[:-1])
+    first = np.flatnonzero(new)
+    overall = np.add.reduceat(overall[:, ranks], first, axis=1)
+    assessed = np.add.reduceat(assessed[:, ranks], first, axis=1)
+    summed = Entries(recorded_at[first], keys[first], days[first], overall, assessed)
+    return select(summed, (overall != 0).any(axis=0) | (assessed != 0).any(axis=0))
+
+
+def months_of_days(days: Ints) -> Ints:
+    """Month numbers (year * 12 + month - 1) of date ordinals."""
+    since_1970 = (days - _EPOCH_DAY).astype("M8[D]")
+    return since_1970.astype("M8[M]").astype(np.int64) + 1970 * 12
+
+
+def months_of_instants(instants: Ints) -> Ints:
+    """Month numbers, in UTC, of seconds since the epoch."""
+    return months_of_days(instants // 86_400 + _EPOCH_DAY)
+
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+def _sum_by_key(keys: Ints, columns: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
+    if not keys.size:
+        return keys, list(columns)
+    ranks = np.argsort(keys, kind="stable")
+    keys = keys[ranks]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[first], [np.add.reduceat(column[:, ranks], first, axis=1) for column in columns]
+
+
+def _top(keys: Ints) -> int:
+    return int(keys.max()) if keys.size else 0
+
+
+def _key_width(top: int) -> int:
+    return 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
+
+
+def _change_width(changes: Ints) -> int:
+    if not changes.size:
+        return 1
+    low, high = int(changes.min()), int(changes.max())
+    return next(width for width in (1, 2, 4, 8) if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
