@@ -1,0 +1,47 @@
+"""What the supervised children of `markledger up` run: `python -m services.console.child web FD | projector`.
+
+A child watches its standard input, which ends when its parent is gone, and then ends itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+
+ORPHAN_SECONDS = 10.0
+
+
+def end_with_parent() -> None:
+    """Ask this process to end as soon as its parent is gone, and end it hard if it does not listen."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        last_resort = threading.Timer(ORPHAN_SECONDS, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def main(arguments: list[str]) -> None:
+    """Run the child that `arguments` name."""
+    end_with_parent()
+    from services.console import serving
+
+    match arguments:
+        case ["web", descriptor]:
+            serving.serve_both(socket.socket(fileno=int(descriptor)))
+        case ["projector"]:
+            asyncio.run(serving.run_projector_process())
+        case _:
+            sys.exit("usage: python -m services.console.child web FD | projector")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
