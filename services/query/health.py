@@ -1,0 +1,144 @@
+"""Whether the service is alive, whether it is ready, and how far the views are behind the log.
+
+`/readyz` says why it is not ready in words an operator can act on. Reads `projection.status`, writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+import msgspec
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from services.access.problems import is_outage
+
+DATABASE_SECONDS_MAX = 2.0
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_STATUS = """
+SELECT s.projection, s.version, s.partition, s.next_offset, s.lag_records, s.lag_seconds, s.owned,
+       s.stopped_reason, s.dead_letters
+FROM projection.status s JOIN projection.active a USING (projection, version)
+ORDER BY s.projection, s.partition
+"""
+
+
+class PartitionStatus(msgspec.Struct, frozen=True):
+    """How far one partition of an active projection has come."""
+
+    projection: str
+    version: int
+    partition: int
+    next_offset: int
+    lag_records: int
+    lag_seconds: float
+    owned: bool
+    stopped_reason: str | None
+    dead_letters: int
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """The answer of `/readyz`. `reasons` is empty when ready."""
+
+    status: str
+    reasons: list[str]
+    lag_records: int
+    lag_seconds: float
+    dead_letters: int
+    partitions: list[PartitionStatus]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that a report needs is there."""
+        return not self.reasons
+
+
+async def read_readiness(pool: asyncpg.Pool) -> Readiness:
+    """What stands between a fact and the report of it; a database that is away is a reason, not an error."""
+    try:
+        partitions = await read_status(pool)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return _readiness(["No projector has made its tables yet; start `markledger projector`."], ())
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if not is_outage(error):
+            raise
+        return _readiness([f"The database cannot be reached ({type(error).__name__})."], ())
+    return _readiness(list(_reasons(partitions)), partitions)
+
+
+async def read_status(pool: asyncpg.Pool) -> list[PartitionStatus]:
+    """The partitions of the active projections. Raises asyncpg and OS errors."""
+    async with asyncio.timeout(DATABASE_SECONDS_MAX):
+        rows = await pool.fetch(_STATUS)
+    return [PartitionStatus(**row) for row in rows]
+
+
+async def render_metrics(pool: asyncpg.Pool, registry: CollectorRegistry = REGISTRY) -> bytes:
+    """The metrics of this process and those of the projection, in Prometheus' text format."""
+    try:
+        partitions = await read_status(pool)
+        reachable = True
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        partitions, reachable = [], False
+    own = generate_latest(registry)
+    return own + generate_latest(_Snapshot([*_gauges(partitions), _up(reachable)]))  # type: ignore[arg-type]
+
+
+class _Snapshot:
+    """A collection of metrics that were read just now."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _reasons(partitions: Sequence[PartitionStatus]) -> Iterable[str]:
+    if not partitions:
+        yield "No version of the views is active yet; the projector has not started."
+    for each in partitions:
+        if each.stopped_reason is not None:
+            yield f"Partition {each.partition} of {each.projection} v{each.version} stopped: {each.stopped_reason}"
+    alone = [str(each.partition) for each in partitions if not each.owned]
+    if alone:
+        yield f"No projector works on partition {', '.join(alone)}; start `markledger projector`."
+
+
+def _readiness(reasons: list[str], partitions: Sequence[PartitionStatus]) -> Readiness:
+    return Readiness(
+        status="not ready" if reasons else "ready",
+        reasons=reasons,
+        lag_records=sum(each.lag_records for each in partitions),
+        lag_seconds=max((each.lag_seconds for each in partitions), default=0.0),
+        dead_letters=sum(each.dead_letters for each in partitions),
+        partitions=list(partitions),
+    )
+
+
+_GAUGES = (
+    ("markledger_projection_lag_records", "Facts in the log that are not in the views yet.", "lag_records"),
+    ("markledger_projection_lag_seconds", "Age of the oldest state that the views may still show.", "lag_seconds"),
+    ("markledger_projection_next_offset", "The offset that is folded next.", "next_offset"),
+    ("markledger_projection_dead_letters", "Records that could not be decoded.", "dead_letters"),
+    ("markledger_projection_owned", "1 if a projector works on the partition.", "owned"),
+    ("markledger_projection_stopped", "1 if the partition stands still because a fold failed.", "stopped_reason"),
+)
+
+
+def _gauges(partitions: Sequence[PartitionStatus]) -> Iterable[Metric]:
+    for name, meaning, field in _GAUGES:
+        family = GaugeMetricFamily(name, meaning, labels=["projection", "version", "partition"])
+        for each in partitions:
+            value = getattr(each, field)
+            labels = [each.projection, str(each.version), str(each.partition)]
+            family.add_metric(labels, float(value is not None if field == "stopped_reason" else value))
+        yield family
+
+
+def _up(reachable: bool) -> Metric:
+    meaning = "1 if the database answered while these metrics were read."
+    return GaugeMetricFamily("markledger_database_reachable", meaning, value=float(reachable))
