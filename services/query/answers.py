@@ -67,7 +67,7 @@ class MeasureUsed(msgspec.Struct, frozen=True):
     """A measure of an overview and the lower cut-offs of its bands."""
 
     id: str
-    bands: tuple[int | float, ...]
+    bands: list[int | str]
 
 
 class BandCounts(msgspec.Struct, frozen=True):
@@ -163,7 +163,7 @@ class MeasureOn(msgspec.Struct, frozen=True):
 
     id: str
     on: date
-    bands: tuple[int | float, ...]
+    bands: list[int | str]
 
 
 class Unplotted(msgspec.Struct, frozen=True):

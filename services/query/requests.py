@@ -1,7 +1,6 @@
 """What a report is asked for: frozen requests, already parsed and checked by `services.query.parameters`.
 
 The answers stand in `services.query.answers`. Nothing here reads, counts or knows HTTP.
-Months are `year * 12 + month - 1`.
 """
 
 from __future__ import annotations
@@ -88,12 +87,12 @@ class MembersRequest(msgspec.Struct, frozen=True):
 
 
 class ScoreTrackingRequest(msgspec.Struct, frozen=True):
-    """`months` empty = those of the academic year of `as_at`."""
+    """`months`: their last days, rising; empty = the academic year of `as_at`."""
 
     population: Population
     clocks: Clocks
     measure: Measure
-    months: tuple[int, ...] = ()
+    months: tuple[date, ...] = ()
     members: Literal["now", "then"] = "now"
     limit: int = 50
     cursor: Cursor | None = None

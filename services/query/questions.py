@@ -1,0 +1,57 @@
+"""What passes between the reader and the reports: what a report needs, and what was read for it.
+
+Pure: reports import this, never the reader. A `Moment` is a day of one stream; which block serves it is the reader's
+business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from services.domain.measures import OWN_YEAR, Measure
+from services.query.answers import Provenance
+from services.query.requests import Clocks, Population
+from services.query.vectors import NOW, SchoolIndex, SchoolReading
+
+
+class Moment(NamedTuple):
+    """A day for which a report needs a subject's sums, or the roster (`subject` None)."""
+
+    day: date
+    subject: str | None = None
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a report needs. `on`: the date of the roster, at which a trust's members are taken too.
+
+    `moments` may look at the documents of the schools to say which days it needs.
+    """
+
+    population: Population
+    clocks: Clocks
+    on: date
+    moments: Callable[[Sequence[SchoolIndex]], Iterable[Moment]]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read: the schools of the population in natural order, and where from."""
+
+    schools: tuple[SchoolReading, ...]
+    provenance: Provenance
+
+
+def knowledge_time(clocks: Clocks) -> int:
+    """The instant as known at which a report is made."""
+    return NOW if clocks.as_known_at is None else clocks.as_known_at
+
+
+def moments_of(measure: Measure, day: date) -> list[Moment]:
+    """What the values of a measure on a day are made of."""
+    if measure.kind != "markbook":
+        return []
+    moments = [Moment(day, measure.subject)]
+    return [*moments, Moment(day)] if measure.ability == OWN_YEAR else moments

@@ -1,0 +1,291 @@
+"""The only module of the query service that speaks SQL: what a report needs, in one read-only transaction.
+
+Every question comes with the scope of who asks; a school outside it is refused before anything of it is returned. The
+views are read as of one snapshot, so an answer never mixes two states of the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import asyncpg
+import msgspec
+
+from schemas.documents import decode_document
+from schemas.topics import partition_for
+from services.access.keys import Access
+from services.query.answers import Provenance
+from services.query.population import natural_key
+from services.query.questions import Moment, Question, Reading, knowledge_time
+from services.query.requests import Clocks, Population
+from services.query.vectors import NOW, ROSTER, BlockAt, SchoolIndex, SchoolReading, Stored, block_at, score_stream
+from services.runtime.positions import Position, encode_position
+
+TIMELINE = "timeline"
+CACHED_SCHOOLS_MAX = 1_000
+_POLL_SECONDS = 0.02
+
+_CHECKPOINTS = """
+SELECT a.version, p.log_id, p.partition, p.next_offset
+FROM projection.active a
+LEFT JOIN projection.partition p ON p.projection = a.name AND p.version = a.version
+WHERE a.name = $1
+"""
+_DOCUMENTS = """
+SELECT d.school, d.partition, d.revision, CASE WHEN d.revision = held.revision THEN NULL ELSE d.data END AS data
+FROM unnest($1::text[], $2::bigint[]) AS held (school, revision)
+JOIN timeline_v{version}.school_document d ON d.school = held.school
+"""
+_TRUST_SCHOOLS = "SELECT school FROM timeline_v{version}.trust_member WHERE trust = $1"
+_BLOCKS = """
+SELECT found.school, found.stream, found.months, b.data AS block,
+       ARRAY(SELECT t.data FROM timeline_v{version}.tail t
+             WHERE t.stream = found.stream AND t.school = found.school AND t.starts = found.starts
+             ORDER BY t.seq) AS tails
+FROM (SELECT w.school, w.stream, array_agg(w.month) AS months,
+             greatest((SELECT max(b.starts) FROM timeline_v{version}.block b
+                       WHERE b.stream = w.stream AND b.school = w.school AND b.starts <= w.month),
+                      (SELECT max(t.starts) FROM timeline_v{version}.tail t
+                       WHERE t.stream = w.stream AND t.school = w.school AND t.starts <= w.month)) AS starts
+      FROM unnest($1::text[], $2::text[], $3::integer[]) AS w (school, stream, month)
+      GROUP BY w.school, w.stream, starts) AS found
+LEFT JOIN timeline_v{version}.block b
+       ON b.stream = found.stream AND b.school = found.school AND b.starts = found.starts
+WHERE found.starts IS NOT NULL
+"""
+
+
+class ViewsUnavailable(Exception):
+    """No projector has made the views yet."""
+
+
+class OutsideScope(Exception):
+    """The question concerns a school that the key does not cover, whether or not it exists."""
+
+
+class UnknownSchools(Exception):
+    """Schools that the views do not know; `stale`: they have not come as far as `min_position`."""
+
+    def __init__(self, schools: Sequence[str], stale: bool) -> None:
+        super().__init__(", ".join(schools))
+        self.schools = tuple(schools)
+        self.stale = stale
+
+
+class UnknownTrust(Exception):
+    """No school ever joined the trust; `stale` as in UnknownSchools."""
+
+    def __init__(self, trust: str, stale: bool) -> None:
+        super().__init__(trust)
+        self.trust = trust
+        self.stale = stale
+
+
+class ForeignPosition(Exception):
+    """The position was given by another log."""
+
+
+class _Checkpoint(msgspec.Struct, frozen=True):
+    version: int
+    log_id: str | None
+    offsets: Mapping[int, int]
+
+    def has_reached(self, offsets: Mapping[int, int]) -> bool:
+        return all(self.offsets.get(partition, 0) >= offset for partition, offset in offsets.items())
+
+
+class _Held(msgspec.Struct, frozen=True):
+    revision: int
+    partition: int
+    index: SchoolIndex
+
+
+class Reader:
+    """Reads the views for reports. `partitions`: how many the log has. Decoded documents are kept between reports."""
+
+    def __init__(self, pool: asyncpg.Pool, partitions: int) -> None:
+        self._pool = pool
+        self._partitions = partitions
+        self._held: OrderedDict[tuple[int, str], _Held] = OrderedDict()
+
+    async def read(
+        self,
+        scope: Access,
+        question: Question,
+        *,
+        min_position: Position | None = None,
+        wait_seconds: float = 0.0,
+    ) -> Reading:
+        """Everything that the question needs, from views that have reached `min_position` or been waited for.
+
+        Raises OutsideScope, UnknownSchools, UnknownTrust, ForeignPosition, ViewsUnavailable.
+        """
+        needed = self._needed_offsets(question.population, min_position)
+        if needed:
+            await self._wait_for(needed, wait_seconds)
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                return await self._read(connection, scope, question, min_position, needed)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+            raise ViewsUnavailable("the tables of the views are missing") from error
+
+    async def _read(
+        self,
+        connection: asyncpg.Connection,
+        scope: Access,
+        question: Question,
+        position: Position | None,
+        needed: Mapping[int, int],
+    ) -> Reading:
+        checkpoint = await _read_checkpoint(connection)
+        if position is not None and checkpoint.log_id is not None and not position.belongs_to(checkpoint.log_id):
+            raise ForeignPosition("the position was given by another log")
+        stale = not checkpoint.has_reached(needed)
+        found = await self._find_schools(connection, checkpoint.version, scope, question, stale)
+        known_at = knowledge_time(question.clocks)
+        wanted = wanted_blocks([held.index for held in found], question, known_at)
+        stored = await _read_blocks(connection, checkpoint.version, wanted)
+        return Reading(
+            tuple(SchoolReading(held.index, known_at, stored.get(held.index.school, {})) for held in found),
+            _provenance(question.clocks, checkpoint, {held.partition for held in found}, stale),
+        )
+
+    def _needed_offsets(self, population: Population, position: Position | None) -> Mapping[int, int]:
+        """The offsets of a position that concern the population; a trust may gain a school in any partition."""
+        if position is None:
+            return {}
+        if population.schools is None:
+            return position.offsets
+        partitions = {partition_for(school.encode(), self._partitions) for school in population.schools}
+        return {p: offset for p, offset in position.offsets.items() if p in partitions}
+
+    async def _wait_for(self, needed: Mapping[int, int], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            try:
+                checkpoint = await _read_checkpoint(self._pool)
+            except (ViewsUnavailable, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+                checkpoint = None
+            if (checkpoint is not None and checkpoint.has_reached(needed)) or loop.time() >= deadline:
+                return
+            await asyncio.sleep(min(_POLL_SECONDS, max(deadline - loop.time(), 0)))
+
+    async def _find_schools(
+        self, connection: asyncpg.Connection, version: int, scope: Access, question: Question, stale: bool
+    ) -> list[_Held]:
+        """The schools of the population, in natural order, all within the scope."""
+        trust, schools = question.population.trust, question.population.schools
+        if trust is not None:
+            rows = await connection.fetch(_TRUST_SCHOOLS.format(version=version), trust)
+            documents = await self._documents(connection, version, [row["school"] for row in rows])
+            return _trust_schools(trust, documents, scope, question, stale)
+        names = sorted(set(schools or ()), key=natural_key)
+        documents = await self._documents(connection, version, names)
+        if not all(_covers(scope, name, documents.get(name), question.on) for name in names):
+            raise OutsideScope
+        missing = [name for name in names if name not in documents]
+        if missing:
+            raise UnknownSchools(missing, stale)
+        return [documents[name] for name in names]
+
+    async def _documents(
+        self, connection: asyncpg.Connection, version: int, schools: Sequence[str]
+    ) -> dict[str, _Held]:
+        """The documents of those schools that the views know; only what changed since the last time is read."""
+        held = {school: self._held.get((version, school)) for school in schools}
+        revisions = [-1 if one is None else one.revision for one in held.values()]
+        rows = await connection.fetch(_DOCUMENTS.format(version=version), list(held), revisions)
+        documents = {}
+        for row in rows:
+            school, known = row["school"], held[row["school"]]
+            if known is None or row["data"] is not None:
+                known = _Held(row["revision"], row["partition"], SchoolIndex(decode_document(row["data"])))
+                self._held[version, school] = known
+            self._held.move_to_end((version, school))
+            documents[school] = known
+        while len(self._held) > CACHED_SCHOOLS_MAX:
+            self._held.popitem(last=False)
+        return documents
+
+
+def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: int) -> set[tuple[str, BlockAt]]:
+    """(school, block) of everything that the question needs."""
+    wanted = set()
+    for day, subject in {Moment(question.on), *question.moments(schools)}:
+        for index in schools:
+            if subject is None:
+                wanted.add((index.school, block_at(ROSTER, day, known_at)))
+            elif (lane := index.lane_at(subject, day.toordinal(), known_at)) is not None:
+                wanted.add((index.school, block_at(score_stream(lane), day, known_at)))
+    return wanted
+
+
+async def _read_checkpoint(connection: asyncpg.Connection | asyncpg.Pool) -> _Checkpoint:
+    rows = await connection.fetch(_CHECKPOINTS, TIMELINE)
+    if not rows:
+        raise ViewsUnavailable("no version of the timeline is active")
+    offsets = {row["partition"]: row["next_offset"] for row in rows if row["partition"] is not None}
+    return _Checkpoint(rows[0]["version"], rows[0]["log_id"], offsets)
+
+
+async def _read_blocks(
+    connection: asyncpg.Connection, version: int, wanted: Iterable[tuple[str, BlockAt]]
+) -> dict[str, dict[BlockAt, Stored]]:
+    """The blocks by school and what they were asked for."""
+    asked = sorted(wanted)
+    if not asked:
+        return {}
+    rows = await connection.fetch(
+        _BLOCKS.format(version=version),
+        [school for school, _ in asked],
+        [block.stream for _, block in asked],
+        [block.month for _, block in asked],
+    )
+    found: dict[str, dict[BlockAt, Stored]] = {}
+    for school, stream, months, block, tails in rows:
+        stored = Stored(block, tuple(tails))
+        found.setdefault(school, {}).update({BlockAt(stream, month): stored for month in months})
+    return found
+
+
+def _trust_schools(
+    trust: str, ever: Mapping[str, _Held], scope: Access, question: Question, stale: bool
+) -> list[_Held]:
+    """The members of a trust on the day of the roster, as known; a key of the trust covers those known now."""
+    covers_trust = scope.all or trust in scope.trusts
+    if not ever:
+        if covers_trust:
+            raise UnknownTrust(trust, stale)
+        raise OutsideScope
+    day, known_at = question.on.toordinal(), knowledge_time(question.clocks)
+    members = [ever[name] for name in sorted(ever, key=natural_key)]
+    members = [held for held in members if held.index.is_member(frozenset((trust,)), day, known_at)]
+    covered = [held for held in members if _covers(scope, held.index.school, held, question.on)]
+    if not covers_trust and (len(covered) < len(members) or not members):
+        raise OutsideScope
+    return covered
+
+
+def _covers(scope: Access, school: str, held: _Held | None, on: date) -> bool:
+    if scope.all or school in scope.schools:
+        return True
+    return held is not None and held.index.is_member(scope.trusts, on.toordinal(), NOW)
+
+
+def _provenance(clocks: Clocks, checkpoint: _Checkpoint, partitions: set[int], stale: bool) -> Provenance:
+    offsets = {p: checkpoint.offsets[p] for p in partitions if p in checkpoint.offsets}
+    known_at = clocks.as_known_at
+    return Provenance(
+        as_at=clocks.as_at,
+        as_known_at=None if known_at is None else datetime.fromtimestamp(known_at, UTC),
+        position=None if checkpoint.log_id is None else encode_position(checkpoint.log_id, offsets),
+        stale=stale,
+        views={TIMELINE: checkpoint.version},
+    )

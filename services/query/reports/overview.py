@@ -1,0 +1,116 @@
+"""The overview: pupils of each row in each band of one to three measures, and Combined over them.
+
+Pure. A row over several schools is the sum of its schools, because a cohort lists a pupil once at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.domain.bands import BAND_IDS, BandArray, classify_many, combine
+from services.domain.scores import NO_PERCENT, percent, percents
+from services.query.answers import (
+    BandCounts,
+    BandPercents,
+    CombinedCounts,
+    CombinedPercents,
+    MeasureUsed,
+    Overview,
+    OverviewCell,
+    OverviewRow,
+)
+from services.query.population import Cohort, Rows, break_down, gather_cohort
+from services.query.questions import Question, Reading, moments_of
+from services.query.requests import OverviewRequest
+from services.query.vectors import Ints
+
+_BANDS = len(BAND_IDS)
+_STATUSES = _BANDS + 2
+_TO_COLUMN = 2
+"""Added to a band index it makes a column: 0 not applicable, 1 no data, then the bands."""
+
+
+def question(request: OverviewRequest) -> Question:
+    """What an overview needs."""
+    on = request.clocks.as_at
+    moments = [moment for measure in request.measures for moment in moments_of(measure, on)]
+    return Question(request.population, request.clocks, on, lambda _: moments)
+
+
+def answer(reading: Reading, request: OverviewRequest) -> Overview:
+    """The overview of what was read."""
+    cohort = gather_cohort(reading.schools, request.population, request.clocks.as_at)
+    rows = break_down(cohort, request.by)
+    bands = measure_bands(cohort, request)
+    cells = [_count_cells(rows, one, with_data=request.denominator == "with_data") for one in bands]
+    combined = _count_combined(rows, bands)
+    pupils = np.bincount(rows.rows, minlength=len(rows.ids)).tolist()
+    return Overview(
+        report="overview",
+        provenance=reading.provenance,
+        measures=[
+            MeasureUsed(measure.text, cut_offs.shown())
+            for measure, cut_offs in zip(request.measures, request.bands, strict=True)
+        ],
+        rows=[
+            OverviewRow(row, pupils[n], [column[n] for column in cells], combined[n]) for n, row in enumerate(rows.ids)
+        ],
+    )
+
+
+def measure_bands(cohort: Cohort, request: OverviewRequest) -> list[BandArray]:
+    """The band index of each pupil in each measure."""
+    return [
+        classify_many(cohort.percents(measure, request.clocks.as_at), cut_offs)
+        for measure, cut_offs in zip(request.measures, request.bands, strict=True)
+    ]
+
+
+def _count_cells(rows: Rows, bands: BandArray, *, with_data: bool) -> list[OverviewCell]:
+    counts = _count(rows, bands.astype(np.int64) + _TO_COLUMN, _STATUSES)
+    not_applicable, no_data, in_bands = counts[:, 0], counts[:, 1], counts[:, _TO_COLUMN:]
+    plotted = in_bands.sum(axis=1)
+    applicable = plotted + no_data
+    of = plotted if with_data else applicable
+    shares, no_data_shares = percents(in_bands, of[:, None]), percents(no_data, applicable)
+    columns = zip(
+        in_bands.tolist(),
+        shares.tolist(),
+        of.tolist(),
+        no_data.tolist(),
+        no_data_shares.tolist(),
+        not_applicable.tolist(),
+        strict=True,
+    )
+    return [
+        OverviewCell(BandCounts(*c), BandPercents(*map(_shown, p)), o, n, _shown(n_percent), na)
+        for c, p, o, n, n_percent, na in columns
+    ]
+
+
+def _count_combined(rows: Rows, bands: Sequence[BandArray]) -> list[CombinedCounts]:
+    combined = combine(bands)
+    kinds = combined.working_at_or_above + 2 * combined.not_working_at + combined.incomplete
+    counts = _count(rows, kinds.astype(np.int64), 4)
+    return [
+        CombinedCounts(
+            working,
+            complete + incomplete,
+            incomplete,
+            CombinedPercents(percent(working, of), percent(complete + incomplete, of)),
+        )
+        for _, working, complete, incomplete in counts.tolist()
+        for of in (working + complete + incomplete,)
+    ]
+
+
+def _count(rows: Rows, kinds: Ints, size: int) -> Ints:
+    """How many pupils of each row are of each kind: (rows, size)."""
+    flat = np.bincount(rows.rows * size + kinds[rows.positions], minlength=len(rows.ids) * size)
+    return flat.reshape(len(rows.ids), size)
+
+
+def _shown(share: int) -> int | None:
+    return None if share == NO_PERCENT else share

@@ -1,0 +1,147 @@
+"""Score tracking: one measure of each pupil at the start of an academic year and at month ends, with the variances.
+
+Pure. A month is valued at its end, or at `as_at` if that comes first; one that has not begun has no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from services.domain.calendar import months_of_academic_year, year_start
+from services.domain.scores import average_variance
+from services.query.answers import Listing, PupilMonths, ScoreTracking, Value
+from services.query.population import Cohort, gather_cohort, population_mask
+from services.query.questions import Moment, Question, Reading, knowledge_time, moments_of
+from services.query.reports.listing import Column, Listed, cut_page, value_of, year_group_of
+from services.query.requests import ScoreTrackingRequest
+from services.query.vectors import Mask, SchoolIndex, SchoolReading
+
+_YEAR_STARTS = 9
+"""Of a report without schools."""
+
+
+class DifferentYears(Exception):
+    """The schools' academic years start in different months, so that there is no default for `months`."""
+
+
+class _Month(msgspec.Struct, frozen=True):
+    """A listed month: its last day, and the day at which it is valued (None = it has not begun)."""
+
+    ends_on: date
+    valued_on: date | None
+
+
+def question(request: ScoreTrackingRequest) -> Question:
+    """What score tracking needs. The reader passes DifferentYears on."""
+
+    def moments(schools: Sequence[SchoolIndex]) -> list[Moment]:
+        known_at = knowledge_time(request.clocks)
+        months = _list_months(request, [_year_starts(index, known_at) for index in schools])
+        valued = [month.valued_on for month in months if month.valued_on is not None]
+        starts = {_start_of(months, _year_starts(index, known_at)) for index in schools}
+        needed = [moment for day in {*valued, *starts} for moment in moments_of(request.measure, day)]
+        return needed if request.members == "now" else [*needed, *map(Moment, valued)]
+
+    return Question(request.population, request.clocks, request.clocks.as_at, moments)
+
+
+def answer(reading: Reading, request: ScoreTrackingRequest) -> Listing[ScoreTracking]:
+    """A page of score tracking. Raises DifferentYears."""
+    months = _list_months(request, [_year_starts(s.index, s.known_at) for s in reading.schools])
+    masks = _Masks(request, months)
+    cohort = masks.gather(reading.schools)
+    page = cut_page(cohort, np.arange(cohort.size, dtype=np.int64), request.limit, request.cursor)
+    report = ScoreTracking(
+        report="score-tracking",
+        provenance=reading.provenance,
+        measure=request.measure.text,
+        members=request.members,
+        months=[month.ends_on for month in months],
+        total=page.total,
+        pupils=[_track(one, request, months, masks) for one in page.pupils],
+        next=page.next,
+    )
+    return Listing(report, tuple(one.shown for one in page.pupils))
+
+
+class _Masks:
+    """Who is in the population: on the roster of `as_at`, or on the days of the months."""
+
+    def __init__(self, request: ScoreTrackingRequest, months: Sequence[_Month]) -> None:
+        self._request = request
+        self._days = sorted({month.valued_on for month in months if month.valued_on is not None})
+        self._then: dict[tuple[str, date], Mask] = {}
+
+    def gather(self, schools: Sequence[SchoolReading]) -> Cohort:
+        """The pupils that the report lists."""
+        population, on = self._request.population, self._request.clocks.as_at
+        if self._request.members == "now":
+            return gather_cohort(schools, population, on)
+        slots = []
+        for school in schools:
+            anyone = np.zeros(school.index.slots, np.bool_)
+            for day in self._days:
+                mask = self._then[school.index.school, day] = population_mask(school, population, day)
+                anyone |= mask
+            slots.append(np.flatnonzero(anyone))
+        return Cohort(tuple(schools), on, tuple(slots))
+
+    def holds(self, pupil: Listed, day: date) -> bool:
+        """Whether the pupil has a value for the month that is valued on this day."""
+        return self._request.members == "now" or bool(self._then[pupil.school.index.school, day][pupil.slot])
+
+    def year_group(self, pupil: Listed) -> str | None:
+        """That of `as_at`, or of the last of the days on which the pupil was there."""
+        if self._request.members == "now":
+            return pupil.year_group
+        last = max(day for day in self._days if self.holds(pupil, day))
+        return year_group_of(pupil.school, pupil.slot, last)
+
+
+def _track(pupil: Listed, request: ScoreTrackingRequest, months: Sequence[_Month], masks: _Masks) -> PupilMonths:
+    start_on = _start_of(months, _year_starts(pupil.school.index, pupil.school.known_at))
+    start = value_of(pupil, Column(request.measure, start_on)) if start_on <= request.clocks.as_at else None
+    values: list[Value | None] = [
+        value_of(pupil, Column(request.measure, month.valued_on))
+        if month.valued_on is not None and masks.holds(pupil, month.valued_on)
+        else None
+        for month in months
+    ]
+    percents = [None if value is None else value.percent for value in (start, *values)]
+    variances = [None if a is None or b is None else b - a for a, b in pairwise(percents)]
+    return PupilMonths(
+        pupil=pupil.pupil,
+        school=pupil.school.index.school,
+        year_group=masks.year_group(pupil),
+        start=start,
+        values=values,
+        variances=variances,
+        average_variance=average_variance([variance for variance in variances if variance is not None]),
+    )
+
+
+def _list_months(request: ScoreTrackingRequest, years_start: Sequence[int | None]) -> tuple[_Month, ...]:
+    """The months of the report. Raises DifferentYears if the schools do not agree on the default."""
+    as_at = request.clocks.as_at
+    ends = request.months
+    if not ends:
+        known = {month for month in years_start if month is not None}
+        if len(known) > 1:
+            raise DifferentYears("the academic years of the schools start in different months")
+        ends = months_of_academic_year(as_at, known.pop() if known else _YEAR_STARTS)
+    return tuple(_Month(end, min(end, as_at) if end.replace(day=1) <= as_at else None) for end in ends)
+
+
+def _year_starts(index: SchoolIndex, known_at: int) -> int | None:
+    """The first month of the school's academic year; None for a school not known then."""
+    details = index.details_at(known_at)
+    return None if details is None else details.year_starts
+
+
+def _start_of(months: Sequence[_Month], year_starts: int | None) -> date:
+    return year_start(months[0].ends_on, _YEAR_STARTS if year_starts is None else year_starts)
