@@ -84,7 +84,7 @@ async def render_metrics(pool: asyncpg.Pool, registry: CollectorRegistry = REGIS
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         partitions, reachable = [], False
     own = generate_latest(registry)
-    return own + generate_latest(_Snapshot([*_gauges(partitions), _up(reachable)]))  # type: ignore[arg-type]
+    return own + generate_latest(_Snapshot([*_gauges(partitions), _up(reachable)]))
 
 
 class _Snapshot:

@@ -1,0 +1,124 @@
+"""From who asks and what is asked to the answer: read the views, compute the report, add names where they may be seen.
+
+The JSON routes and the pages both go through here, so they cannot differ. What the reader refuses becomes a Problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
+
+import asyncpg
+
+from services.access.keys import Access
+from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
+from services.query.answers import Listing, Matrix, Members, Name, Overview, ScoreTracking
+from services.query.parameters import Asked, Wait
+from services.query.questions import Question, Reading
+from services.query.reader import (
+    ForeignPosition,
+    OutsideScope,
+    Reader,
+    UnknownSchools,
+    UnknownTrust,
+    ViewsUnavailable,
+)
+from services.query.reports import matrix, members, overview, score_tracking
+from services.query.requests import (
+    MatrixMembersRequest,
+    MatrixRequest,
+    MembersRequest,
+    OverviewRequest,
+    ScoreTrackingRequest,
+)
+
+NamesOf = Callable[[asyncpg.Pool, str, Iterable[str]], Awaitable[Mapping[str, Name]]]
+
+A = TypeVar("A", Members, ScoreTracking)
+
+
+class Reporting:
+    """Answers requests for reports."""
+
+    def __init__(self, pool: asyncpg.Pool, reader: Reader, names_of: NamesOf) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._names_of = names_of
+
+    async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
+        """The overview. Raises Problem, as every method here."""
+        reading = await self._read(access, overview.question(asked.request), asked.wait)
+        return overview.answer(reading, asked.request)
+
+    async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
+        """The pupils behind cells of an overview."""
+        reading = await self._read(access, overview.question(asked.request.overview), asked.wait)
+        return await self._with_names(access, members.answer(reading, asked.request))
+
+    async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
+        """Pupils by months."""
+        reading = await self._read(access, score_tracking.question(asked.request), asked.wait)
+        return await self._with_names(access, score_tracking.answer(reading, asked.request))
+
+    async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
+        """Two measures against each other."""
+        reading = await self._read(access, matrix.question(asked.request), asked.wait)
+        return matrix.answer(reading, asked.request)
+
+    async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
+        """The pupils behind cells of a matrix."""
+        reading = await self._read(access, matrix.question(asked.request.matrix), asked.wait)
+        return await self._with_names(access, matrix.answer_members(reading, asked.request))
+
+    async def _read(self, access: Access, question: Question, wait: Wait) -> Reading:
+        access.require("read")
+        try:
+            return await self._reader.read(access, question, min_position=wait.position, wait_seconds=wait.seconds)
+        except OutsideScope:
+            raise _forbidden() from None
+        except UnknownSchools as error:
+            raise _unknown("school", error.schools, error.stale) from None
+        except UnknownTrust as error:
+            raise _unknown("trust", (error.trust,), error.stale) from None
+        except ForeignPosition:
+            detail = "This position was given by another ledger; leave it out, or ask the ledger that gave it."
+            errors = [ProblemError("malformed_position", detail, parameter="min_position")]
+            raise Problem(422, "malformed_position", "The position is not of this ledger", detail, errors) from None
+        except score_tracking.DifferentYears:
+            detail = "The schools' academic years start in different months; name the months: months=2025-09..2026-08."
+            errors = [ProblemError("different_years", detail, parameter="months")]
+            raise Problem(422, "different_years", "There is no one academic year", detail, errors) from None
+        except ViewsUnavailable:
+            raise _later("The views are not there yet: the projector has not made them.") from None
+
+    async def _with_names(self, access: Access, listing: Listing[A]) -> A:
+        if not access.may("names"):
+            return listing.answer
+        wanted: dict[str, list[str]] = {}
+        for school, pupil in listing.shown:
+            wanted.setdefault(school, []).append(pupil)
+        names = {
+            (school, pupil): name
+            for school, pupils in wanted.items()
+            for pupil, name in (await self._names_of(self._pool, school, pupils)).items()
+        }
+        return listing.named(names)
+
+
+def _forbidden() -> Problem:
+    """One body for every school outside of a key, so that it does not tell which exist."""
+    detail = "The key does not cover every school that was asked for, or there is no such school."
+    return Problem(403, "forbidden_school", "This key does not cover that", detail)
+
+
+def _unknown(kind: str, names: Iterable[str], stale: bool) -> Problem:
+    if stale:
+        return _later("The views have not come as far as min_position, and do not know all schools yet.")
+    detail = f"There is no {kind} called {', '.join(names)}. Check the spelling; ids are case-sensitive."
+    errors = [ProblemError(f"unknown_{kind}", detail, parameter=kind)]
+    return Problem(404, f"unknown_{kind}", f"There is no such {kind}", detail, errors)
+
+
+def _later(detail: str) -> Problem:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Problem(503, "views_behind", "The views are behind", f"{detail} Send the same request again.", (), headers)

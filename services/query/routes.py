@@ -1,0 +1,183 @@
+"""GET /v1/reports/…: each report as JSON or CSV, whichever is asked for. No rule of a report stands here.
+
+The reports are one table (`REPORTS`): the path, how its query string is read, who answers, and its CSV. An answer
+carries an ETag; one with pupils may not be stored by anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from services.access.keys import Access, Keyring
+from services.access.problems import Problem
+from services.query import exports, parameters
+from services.query.reporting import Reporting
+
+Clock = Callable[[], datetime]
+
+JSON_MEDIA_TYPE = "application/json"
+_encoder = msgspec.json.Encoder()
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One report: `path` below /v1/reports; `named` if its answer lists pupils."""
+
+    path: str
+    title: str
+    known: tuple[str, ...]
+    read: Callable[[bytes, datetime], parameters.Asked[Any]]
+    answer: Callable[[Reporting, Access, Any], Awaitable[Any]]
+    csv: Callable[[Any, Any], bytes]
+    named: bool
+
+
+REPORTS = (
+    Report(
+        path="overview",
+        title="Pupils in each band of one to three measures, by row",
+        known=parameters.OVERVIEW,
+        read=parameters.read_overview,
+        answer=Reporting.overview,
+        csv=lambda answer, _: exports.overview_csv(answer),
+        named=False,
+    ),
+    Report(
+        path="overview/members",
+        title="The pupils behind cells of an overview",
+        known=parameters.OVERVIEW_MEMBERS,
+        read=parameters.read_overview_members,
+        answer=Reporting.overview_members,
+        csv=lambda answer, request: exports.members_csv(answer, [m.text for m in request.overview.measures]),
+        named=True,
+    ),
+    Report(
+        path="score-tracking",
+        title="Pupils by months: displayed percents and their variances",
+        known=parameters.SCORE_TRACKING,
+        read=parameters.read_score_tracking,
+        answer=Reporting.score_tracking,
+        csv=lambda answer, _: exports.score_tracking_csv(answer),
+        named=True,
+    ),
+    Report(
+        path="matrix",
+        title="Two measures against each other, five bands by five",
+        known=parameters.MATRIX,
+        read=parameters.read_matrix,
+        answer=Reporting.matrix,
+        csv=lambda answer, _: exports.matrix_csv(answer),
+        named=False,
+    ),
+    Report(
+        path="matrix/members",
+        title="The pupils behind cells of a matrix",
+        known=parameters.MATRIX_MEMBERS,
+        read=parameters.read_matrix_members,
+        answer=Reporting.matrix_members,
+        csv=lambda answer, request: exports.members_csv(answer, _matrix_columns(request)),
+        named=True,
+    ),
+)
+
+
+def report_handlers(reporting: Reporting, keyring: Keyring, clock: Clock) -> list[HTTPRouteHandler]:
+    """The route of each report."""
+    return [_report_handler(report, reporting, keyring, clock) for report in REPORTS]
+
+
+def _report_handler(report: Report, reporting: Reporting, keyring: Keyring, clock: Clock) -> HTTPRouteHandler:
+    address = f"/v1/reports/{report.path}"
+
+    @get([address, f"{address}.csv"], name=report.path)
+    async def answer_report(request: Request[Any, Any, Any]) -> Response[bytes]:
+        access = await keyring.authenticate(request.headers.get("authorization"))
+        request.scope["state"]["key_id"] = access.key_id
+        return await answer_as_asked(report, reporting, access, request, clock())
+
+    return answer_report
+
+
+async def answer_as_asked(
+    report: Report, reporting: Reporting, access: Access, request: Request[Any, Any, Any], now: datetime
+) -> Response[bytes]:
+    """The report that a request asks for, in the form that it asks for."""
+    csv = wants_csv(request.scope["path"], request.headers.get("accept", "*/*"))
+    asked = report.read(request.scope["query_string"], now)
+    answer = await report.answer(reporting, access, asked)
+    body = report.csv(answer, asked.request) if csv else _encoder.encode(answer)
+    headers = {"Cache-Control": "private, no-store" if report.named else "private, no-cache", "Vary": "Accept"}
+    if report.named and answer.next is not None:
+        headers["Link"] = f'<{next_address(request, answer.next)}>; rel="next"'
+    if csv:
+        name = report.path.replace("/", "-")
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    media_type = exports.MEDIA_TYPE if csv else JSON_MEDIA_TYPE
+    return _with_etag(request, body, media_type, headers)
+
+
+def wants_csv(path: str, accept: str) -> bool:
+    """Whether CSV is asked for, by the path's end or the Accept header. Raises Problem 406 for a form not made here."""
+    if path.endswith(".csv"):
+        return True
+    qualities = _qualities(accept)
+    csv = _quality(qualities, "text/csv", "text/*")
+    json = max(_quality(qualities, JSON_MEDIA_TYPE, "application/*"), qualities.get("*/*", 0.0))
+    if max(csv, json) <= 0:
+        raise Problem(
+            406,
+            "not_acceptable",
+            "The report is not made in that form",
+            "Ask for application/json or text/csv in the Accept header, or end the path with .csv.",
+        )
+    return csv > json or (csv == json and "text/csv" in qualities and JSON_MEDIA_TYPE not in qualities)
+
+
+def next_address(request: Request[Any, Any, Any], cursor: str) -> str:
+    """The address of the page of pupils that follows."""
+    query = request.scope["query_string"].decode("latin-1")
+    pairs = [(name, value) for name, value in parse_qsl(query) if name != "cursor"]
+    return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)])}"
+
+
+def _qualities(accept: str) -> dict[str, float]:
+    """The media ranges of an Accept header with their weights; what cannot be read weighs nothing."""
+    qualities = {}
+    for part in accept.split(","):
+        media_range, *options = (piece.strip().lower() for piece in part.split(";"))
+        weight = 1.0
+        for option in options:
+            if option.startswith("q="):
+                try:
+                    weight = float(option[2:])
+                except ValueError:
+                    weight = 0.0
+        if media_range:
+            qualities[media_range] = weight
+    return qualities
+
+
+def _quality(qualities: dict[str, float], exact: str, kind: str) -> float:
+    return qualities.get(exact, qualities.get(kind, 0.0))
+
+
+def _with_etag(
+    request: Request[Any, Any, Any], body: bytes, media_type: str, headers: dict[str, str]
+) -> Response[bytes]:
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers["ETag"] = etag
+    if etag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _matrix_columns(request: Any) -> list[str]:
+    matrix = request.matrix
+    return [f"{matrix.first.text}@{matrix.first_on}", f"{matrix.second.text}@{matrix.second_on}"]
