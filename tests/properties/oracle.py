@@ -88,15 +88,15 @@ def who_is_who(rows: Sequence[Row], stand: Sequence[Row]) -> list[list[str]]:
 def close(spans: Sequence[Span], enders: Iterable[tuple[date, Row, str | None]]) -> list[Span]:
     """Each ender (last day, row, value or None = any) closes the spans of the latest start not after its day.
 
-    Between a span's own end (none = open) and the enders that close it the last told governs.
+    Between a span's own end, if it says one, and the enders that close it the last told governs.
     """
-    ends = [[(told(span.row), span.end)] for span in spans]
+    ends: list[list[Any]] = [[(told(span.row), span.end)] if span.end else [] for span in spans]
     for day, row, value in enders:
         closable = [span.start for span in spans if span.start <= day and value in (None, span.value)]
         for span, said in zip(spans, ends, strict=True):
             if value in (None, span.value) and closable and span.start == max(closable):
                 said.append((told(row), day))
-    last_told = [max(said, key=lambda end: end[0])[1] for said in ends]
+    last_told = [max(said)[1] if said else None for said in ends]
     return [Span(span.start, end, span.row, span.value) for span, end in zip(spans, last_told, strict=True)]
 
 
