@@ -1,0 +1,42 @@
+"""What a projector works on: one projection over one topic of one log; and which errors of the database pass by.
+
+Every row of the schema `projection` names its feed by projection, version and topic.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+
+from services.runtime.log.interface import LogUnavailable
+
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
+"""SQLSTATE classes: connection, rollback (deadlock, serialization), resources, locks, intervention, system."""
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """`log_id` names the very topic that the stored offsets belong to; `partitions` is its count."""
+
+    projection: str
+    version: int
+    topic: str
+    log_id: str
+    partitions: int
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What the rows of this feed are found by."""
+        return (self.projection, self.version, self.topic)
+
+
+class Fenced(Exception):
+    """The partition has another owner or another offset by now; nothing was written."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same step may well succeed later: a fault of the surroundings, not of the data or the code."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # a ValueError here is an argument that does not fit its type
+    return isinstance(error, LogUnavailable | Fenced | OSError | TimeoutError)

@@ -1,0 +1,304 @@
+"""The ordered loop: poll the log, fold, write the effects and the next offset in one transaction, for ever.
+
+A partition whose facts cannot be folded stops where it is, says so in its row, and is tried again later; the others go
+on and nothing is skipped. A fault of the surroundings (database, log, a lost lease) is waited out: whatever was folded
+and not committed is forgotten, and leases, offsets and states are read again. A log that is not the one the offsets
+were stored for ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+import asyncpg
+import msgspec
+import structlog
+
+from services.projector.compaction import Compaction
+from services.projector.feed import Feed, is_transient
+from services.projector.folding import Folder, Step
+from services.projector.leases import HEARTBEAT_SECONDS, Leases
+from services.projector.projection import Projection
+from services.projector.schools import Schools
+from services.projector.status import StatusWriter
+from services.projector.store import Store
+from services.runtime.log.interface import Batch, Log, LogRecreated, LogUnavailable, OffsetOutOfRange
+
+RECORDS_MAX = 10_000
+IDLE_POLL_MS = 100
+BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+RETRY_SECONDS = (2.0, 5.0, 10.0, 30.0, 60.0)
+
+logger = structlog.get_logger(__name__)
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """A partition that could not go on, and when to try again."""
+
+    attempts: int
+    retry_at: float
+
+
+class Suspects(msgspec.Struct, frozen=True):
+    """Of the records before `until` one cannot be folded: they are taken `records` at a time until it is found."""
+
+    until: int
+    records: int
+
+
+class Loop:
+    """One worker on one feed."""
+
+    def __init__(self, pool: asyncpg.Pool, log: Log, feed: Feed, projection: Projection, worker: str) -> None:
+        self._log = log
+        self._feed = feed
+        self._leases = Leases(pool, feed, worker)
+        self._status = StatusWriter(pool, feed, worker)
+        self._store = Store(pool, feed, worker)
+        self._schools = Schools(projection, self._store)
+        self._folder = Folder(projection, self._store, self._schools, feed.partitions)
+        self._compaction = Compaction(pool, feed, self._store, projection, self._schools)
+        self._reader = log.reader(feed.topic)
+        self._expected: dict[int, int] = {}
+        self._assigned: frozenset[int] = frozenset()
+        self._assignment_stands = False
+        self._log_known = True
+        self._stopped: dict[int, Stopped] = {}
+        self._suspects: dict[int, Suspects] = {}
+        self._level_at: dict[int, float] = {}
+        self._balance_at = 0.0
+        self._failures = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`. Raises LogRecreated, and whatever is a defect of the program."""
+        heartbeat = asyncio.create_task(self._keep_alive())
+        try:
+            while not stop.is_set():
+                try:
+                    await self._turn(stop)
+                    self._failures = 0
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    await self._back_off(error, stop)
+                if heartbeat.done():
+                    heartbeat.result()
+        except LogRecreated as error:
+            await self._status.stop_all(str(error))
+            raise
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+            await self._leave()
+
+    async def _turn(self, stop: asyncio.Event) -> None:
+        if _now() >= self._balance_at:
+            await self._balance()
+        try:
+            await self._assign()
+            if not self._assigned:
+                await wait_for(stop, IDLE_POLL_MS / 1000)
+                return
+            batches = await self._reader.poll(RECORDS_MAX, IDLE_POLL_MS)
+        except OffsetOutOfRange as error:
+            await self._stop_out_of_range(error)
+            return
+        self._note_level(batches)
+        if batches:
+            await self._apply(self._only_suspects(batches))
+        offsets = {partition: self._expected[partition] for partition in self._assigned & self._expected.keys()}
+        await self._compaction.work(offsets)
+
+    # --- leases and assignment -----------------------------------------------------------------------------------
+
+    async def _balance(self) -> None:
+        owned = await self._leases.balance()
+        changed = {partition for partition, offset in owned.items() if self._expected.get(partition) != offset}
+        lost = self._expected.keys() - owned.keys()
+        if changed or lost:
+            logger.info("partitions changed", owned=len(owned), gained=sorted(changed), lost=sorted(lost))
+            self._forget(changed | lost)
+            await self._compaction.watch(changed)
+            self._expected = owned
+        self._balance_at = _now() + HEARTBEAT_SECONDS
+        await self._report()
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        """What we know of these partitions does not hold (any more)."""
+        self._schools.forget(partitions)
+        self._compaction.forget(partitions)
+        self._assignment_stands = False
+        for partition in partitions:
+            self._expected.pop(partition, None)
+            self._stopped.pop(partition, None)
+            self._suspects.pop(partition, None)
+            self._level_at.pop(partition, None)
+
+    async def _report(self) -> None:
+        """Partitions that go on report with each commit; here are the others."""
+        level = [partition for partition in self._level_at if partition not in self._stopped]
+        await self._status.clear(level)
+        ends = {partition: (await self._log.bounds(self._feed.topic, partition))[1] for partition in self._stopped}
+        await self._status.set_ends(ends)
+
+    async def _assign(self) -> None:
+        now = _now()
+        stopped = {partition for partition, stopped in self._stopped.items() if stopped.retry_at > now}
+        wanted = frozenset(self._expected.keys() - stopped)
+        if self._assignment_stands and wanted == self._assigned:
+            return
+        self._assigned = frozenset()
+        await self._check_log()
+        if wanted:
+            await self._reader.assign({partition: self._expected[partition] for partition in sorted(wanted)})
+        self._assigned, self._assignment_stands = wanted, True
+
+    async def _check_log(self) -> None:
+        """Offsets mean nothing in another topic, even if it has the same name."""
+        if self._log_known:
+            return
+        log_id = await self._log.log_id(self._feed.topic)
+        if log_id != self._feed.log_id:
+            raise LogRecreated(f"{self._feed.topic} is {log_id} now; the offsets were stored for {self._feed.log_id}")
+        self._log_known = True
+
+    # --- the work ------------------------------------------------------------------------------------------------
+
+    def _note_level(self, batches: Mapping[int, Batch]) -> None:
+        """What a poll that had room for more did not bring has nothing more."""
+        if sum(len(batch.records) for batch in batches.values()) < RECORDS_MAX:
+            self._level_at.update(dict.fromkeys(self._assigned - batches.keys(), _now()))
+
+    def _only_suspects(self, batches: Mapping[int, Batch]) -> dict[int, Batch]:
+        """The batches, cut where a record that cannot be folded is being looked for."""
+        cut = dict(batches)
+        for partition, suspects in self._suspects.items():
+            batch = cut.get(partition)
+            if batch is not None and len(batch.records) > suspects.records:
+                records = batch.records[: suspects.records]
+                cut[partition] = Batch(records, records[-1].offset + 1, batch.end_offset)
+                self._assignment_stands = False
+        return cut
+
+    async def _apply(self, batches: Mapping[int, Batch]) -> None:
+        try:
+            prepared = await self._folder.prepare(batches, self._expected)
+            for partition, error in prepared.failed.items():
+                await self._fail(partition, batches[partition], error)
+            await self._commit(prepared.steps)
+        except BaseException:
+            # states may be ahead of the views, and a commit may have gone through: read everything again
+            self._forget(batches.keys())
+            self._balance_at = 0.0
+            raise
+        self._schools.shrink()
+
+    async def _commit(self, steps: Sequence[Step]) -> None:
+        if not steps:
+            return
+        schools = [one for step in steps for one in step.changes]
+        dead_letters = [(step.partition, dead) for step in steps for dead in step.decoded.dead_letters]
+        try:
+            await self._store.commit([step.move for step in steps], schools, dead_letters)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(steps) == 1:
+                await self._fail(steps[0].partition, steps[0].batch, error)
+                return
+            for step in steps:  # one of them holds what PostgreSQL refuses
+                await self._commit([step])
+            return
+        self._compaction.note(schools)
+        for step in steps:
+            self._advance(step)
+
+    def _advance(self, step: Step) -> None:
+        partition, batch = step.partition, step.batch
+        self._expected[partition] = batch.next_offset
+        suspects, stopped = self._suspects.get(partition), self._stopped.pop(partition, None)
+        if suspects is not None and (stopped is not None or batch.next_offset >= suspects.until):
+            del self._suspects[partition]
+        if batch.next_offset >= batch.end_offset:
+            self._level_at[partition] = _now()
+        for dead in step.decoded.dead_letters:
+            logger.error("dead letter", partition=partition, offset=dead.record.offset, reason=dead.reason)
+        for type_name, count in step.decoded.skipped.items():
+            logger.warning("facts of an unknown type skipped", partition=partition, type=type_name, count=count)
+
+    # --- what goes wrong -----------------------------------------------------------------------------------------
+
+    async def _fail(self, partition: int, batch: Batch, error: Exception) -> None:
+        """Look closer at a batch that cannot be applied; stop at the record that is to blame."""
+        self._schools.forget([partition])
+        self._assignment_stands = False
+        if len(batch.records) > 1:
+            before = self._suspects.get(partition)
+            until = batch.next_offset if before is None else before.until
+            self._suspects[partition] = Suspects(until, len(batch.records) // 2)
+            return
+        offset = batch.records[0].offset if batch.records else self._expected[partition]
+        await self._stop(partition, f"offset {offset}: {type(error).__name__}: {error}", error)
+
+    async def _stop(self, partition: int, reason: str, error: Exception) -> None:
+        before = self._stopped.get(partition)
+        attempts = 1 if before is None else before.attempts + 1
+        wait_seconds = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+        self._stopped[partition] = Stopped(attempts, _now() + wait_seconds)
+        logger.error("partition stopped", partition=partition, reason=reason, attempts=attempts, exc_info=error)
+        level_seconds_ago = _now() - self._level_at.get(partition, float("-inf"))
+        await self._status.stop(partition, reason, min(level_seconds_ago, 1e9))
+
+    async def _stop_out_of_range(self, error: OffsetOutOfRange) -> None:
+        """The log was cut or made anew. Nothing is reset: the partitions concerned stop."""
+        self._assignment_stands = self._log_known = False
+        await self._check_log()
+        found = False
+        for partition, offset in tuple(self._expected.items()):
+            first, end = await self._log.bounds(self._feed.topic, partition)
+            if not first <= offset <= end:
+                found = True
+                await self._stop(partition, f"offset {offset} is outside the log ({first} to {end})", error)
+        if not found:
+            raise LogUnavailable("offsets were out of range for a moment") from error
+
+    async def _back_off(self, error: Exception, stop: asyncio.Event) -> None:
+        self._failures += 1
+        self._balance_at = 0.0
+        self._assignment_stands = self._log_known = False
+        wait_seconds = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS)) - 1]
+        logger.warning("waiting", reason=f"{type(error).__name__}: {error}", failures=self._failures)
+        await wait_for(stop, wait_seconds)
+
+    # --- beginning and end ---------------------------------------------------------------------------------------
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self._leases.beat()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+
+    async def _leave(self) -> None:
+        """Hand over at once if that is possible; if not, the lease runs out."""
+        try:
+            await self._leases.leave()
+            await self._reader.close()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+
+
+async def wait_for(stop: asyncio.Event, seconds: float) -> None:
+    """Until `stop`, but no longer than this."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
