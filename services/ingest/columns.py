@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -23,6 +23,7 @@ from services.ingest.sent import (
     SentCharacteristic,
     SentGroup,
     SentPupil,
+    SentRow,
     SentSchool,
     SentYearGroup,
 )
@@ -62,11 +63,15 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What one kind of row, or one type of event, consists of; `build` makes the Sent out of the values by name."""
+    """What one kind of row, or one type of event, consists of; `build` makes the Sent out of the values by name.
+
+    `key`: the columns of the row key, beside the school, where a row gives no reference.
+    """
 
     name: str
     columns: tuple[Column, ...]
     build: Callable[..., Any]
+    key: tuple[str, ...] = ()
 
     def column_names(self) -> tuple[str, ...]:
         """In the order of the contract."""
@@ -124,8 +129,11 @@ COMMON = (
 _LONG_TEXT = partial(read.parse_text, length_max=1000)
 
 
-def _shape(name: str, build: Callable[..., Any], *columns: Column) -> Shape:
-    return Shape(name, (*columns, *COMMON), build)
+_ALWAYS_IN_KEY = ("school", "reference", "recorded_at")
+
+
+def _shape(name: str, build: Callable[..., Any], *columns: Column, key: str = "") -> Shape:
+    return Shape(name, (*columns, *COMMON), build, tuple(key.split()))
 
 
 KINDS: dict[str, Shape] = {
@@ -142,6 +150,7 @@ KINDS: dict[str, Shape] = {
             optional("nation", read.parse_nation),
             optional("year_starts", read.parse_month),
             optional("time_zone", read.parse_time_zone),
+            key="joined_on",
         ),
         _shape(
             "pupils",
@@ -156,6 +165,7 @@ KINDS: dict[str, Shape] = {
             optional_day("date_of_birth", read.parse_birth),
             optional("sex", read.parse_value),
             optional("upn", read.parse_text),
+            key="pupil enrolled_on",
         ),
         _shape(
             "year-groups",
@@ -164,6 +174,7 @@ KINDS: dict[str, Shape] = {
             PUPIL,
             required("year_group", read.parse_value),
             required_day("starts_on"),
+            key="pupil starts_on",
         ),
         _shape(
             "groups",
@@ -174,6 +185,7 @@ KINDS: dict[str, Shape] = {
             PUPIL,
             required_day("joined_on"),
             optional_day("left_on"),
+            key="group pupil joined_on",
         ),
         _shape(
             "characteristics",
@@ -184,6 +196,7 @@ KINDS: dict[str, Shape] = {
             required("value", read.parse_value),
             required_day("starts_on"),
             optional_day("ends_on"),
+            key="pupil name starts_on",
         ),
         _shape(
             "curriculum",
@@ -212,6 +225,7 @@ KINDS: dict[str, Shape] = {
             required_day("assessed_on"),
             optional("framework", read.parse_identifier),
             optional("ability", read.parse_identifier),
+            key="pupil subject objective assessed_on sequence",
         ),
     )
 }
@@ -264,18 +278,20 @@ def check_header(shape: Shape, header: Sequence[str], ignored: Collection[str]) 
 def _unknown_column(shape: Shape, name: str, position: int) -> HeaderFault:
     if not name:
         return HeaderFault("unknown_column", f"Field {position} of the header has no name: name it or take it out.")
-    return HeaderFault("unknown_column", unknown_column_detail(shape, name))
+    return HeaderFault("unknown_column", f"{no_such_column(shape, name)} {IGNORE_HINT}", "ignore")
 
 
-def unknown_column_detail(shape: Shape, name: str) -> str:
+IGNORE_HINT = "Rename it, or have it ignored with ignore=COLUMN."
+
+
+def no_such_column(shape: Shape, name: str) -> str:
     """Names the column and the nearest known one."""
-    return (
-        f"{shape.name} has no column '{read.shown(name)}'; did you mean '{nearest(name, shape.column_names())}'? "
-        "Rename it, or ignore it with ignore=COLUMN."
-    )
+    return f"{shape.name} has no '{read.shown(name)}'; did you mean '{nearest(name, shape.column_names())}'?"
 
 
 # --- Rows --------------------------------------------------------------------------------------------------------
+
+_JSON_NAMES = {bool: "boolean", list: "array", dict: "object"}
 
 Readers = tuple[tuple[str, bool, Callable[[str], Any]], ...]
 
@@ -283,6 +299,27 @@ Readers = tuple[tuple[str, bool, Callable[[str], Any]], ...]
 def parse_row(kind: str, fields: Mapping[str, str], context: RowContext) -> Any:
     """The row as a Sent of its kind (a CurriculumRow for curriculum), or the list of its faults."""
     return parse_fields(KINDS[kind], fields, context)
+
+
+def text_fields(
+    shape: Shape, members: Mapping[str, Any], ignored: Collection[str] = (), hint: str = IGNORE_HINT
+) -> tuple[dict[str, str], list[RowFault]]:
+    """The members of a JSON object as texts by column, without null, and what is wrong with their names and types."""
+    known = shape.column_names()
+    fields: dict[str, str] = {}
+    faults: list[RowFault] = []
+    for name, value in members.items():
+        if name in ignored:
+            continue
+        if name not in known:
+            shown_name = read.shown(name)
+            faults.append(RowFault(shown_name, "", "unknown_column", f"{no_such_column(shape, name)} {hint}"))
+        elif isinstance(value, str):
+            fields[name] = value
+        elif value is not None:
+            detail = f"{name} is a JSON {_JSON_NAMES[type(value)]}: send a string or a number."
+            faults.append(RowFault(name, "", "wrong_type", detail))
+    return fields, faults
 
 
 def parse_fields(shape: Shape, fields: Mapping[str, str], context: RowContext) -> Any:
@@ -307,6 +344,29 @@ def parse_fields(shape: Shape, fields: Mapping[str, str], context: RowContext) -
         return faults
     sent = shape.build(**values)
     return period_faults(sent) or sent if isinstance(sent, Sent) else sent
+
+
+def key_row(kind: str, fields: Mapping[str, str], context: RowContext) -> SentRow | None:
+    """For a faulty row: a Sent with the fields of its row key (and recorded_at), so that `repeated_key` can be seen.
+
+    The other fields hold nothing sensible. None where the key itself is missing or wrong.
+    """
+    shape = KINDS[kind]
+    given: dict[str, Any] = {"source": context.source}
+    unclear: set[str] = set()
+    for name, is_required, parse in _readers(shape, context.today):
+        text = fields.get(name, "").strip()
+        try:
+            if text:
+                given[name] = parse(text)
+            elif is_required:
+                unclear.add(name)
+        except read.FieldError:
+            unclear.add(name)
+    key = set(_ALWAYS_IN_KEY) if "reference" in given else {*_ALWAYS_IN_KEY, *shape.key}
+    if not shape.key or unclear & key:
+        return None
+    return cast(SentRow, shape.build(**{**dict.fromkeys(unclear, ""), **given}))
 
 
 def period_faults(sent: AnySent | Sent) -> list[RowFault]:
