@@ -1,4 +1,4 @@
-"""Sets of instants as sorted, disjoint half-open periods (from, to), in whole seconds: when something is known to stand.
+"""Sets of instants as sorted, disjoint half-open periods (from, to), in whole seconds: when something stands.
 
 Pure interval algebra; which facts stand when is decided in `services.domain.standing`.
 """

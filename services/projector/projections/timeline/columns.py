@@ -1,0 +1,200 @@
+"""The facts of a school in memory: assessments as columns, every other fact as it is.
+
+A reference (`Ref`) names a fact: an assessment's row from 0 up, any other fact as -1, -2, … in the order they came.
+Nothing here decides what a fact means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from array import array
+from collections.abc import Iterator
+
+import msgspec
+
+from schemas.events import AnyFact
+from services.domain.standing import Told
+
+Ref = int
+NO_KEY = bytes(16)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A fact that is no assessment, as it was told. `key` is NO_KEY for one without."""
+
+    fact: AnyFact
+    told: Told
+    key: bytes
+
+
+class AssessmentColumns:
+    """Assessments, one row each. `values`: objective << 32 | state (indices); `identities`, `keys`: 16 bytes a row."""
+
+    def __init__(self) -> None:
+        self.slots = array("I")
+        self.values = array("q")
+        self.days = array("i")
+        self.sequences = array("q")
+        self.recorded_at = array("I")
+        self.offsets = array("q")
+        self.identities = bytearray()
+        self.keys = bytearray()
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def append(self, place: tuple[int, int, int, int, int, int], identity: bytes, key: bytes) -> int:
+        """Add a row; `place`: slot, value, day, sequence, recorded_at, offset. Returns its row number."""
+        slot, value, day, sequence, recorded_at, offset = place
+        self.slots.append(slot)
+        self.values.append(value)
+        self.days.append(day)
+        self.sequences.append(sequence)
+        self.recorded_at.append(recorded_at)
+        self.offsets.append(offset)
+        self.identities += identity
+        self.keys += key
+        return len(self.slots) - 1
+
+    def identity(self, row: int) -> bytes:
+        """The identity of a row."""
+        return bytes(self.identities[row * 16 : row * 16 + 16])
+
+    def key(self, row: int) -> bytes:
+        """The key of a row, or NO_KEY."""
+        return bytes(self.keys[row * 16 : row * 16 + 16])
+
+    def find(self, identity: bytes) -> int | None:
+        """The row with this identity, looked for in all of them."""
+        at = self.identities.find(identity)
+        while at >= 0 and at % 16:
+            at = self.identities.find(identity, at + 1)
+        return at // 16 if at >= 0 else None
+
+
+class Facts:
+    """All facts of a school, found by identity, by key and by chain."""
+
+    def __init__(self) -> None:
+        self.rows = AssessmentColumns()
+        self.others: list[Kept] = []
+        self._unkeyed: dict[bytes, Ref] = {}
+        self._by_key: dict[bytes, Ref | list[Ref]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.others)
+
+    def add_assessment(self, place: tuple[int, int, int, int, int, int], identity: bytes, key: bytes) -> Ref:
+        """Keep an assessment (see AssessmentColumns.append)."""
+        row = self.rows.append(place, identity, key)
+        self._index(row, identity, key)
+        return row
+
+    def add_other(self, kept: Kept) -> Ref:
+        """Keep any other fact."""
+        self.others.append(kept)
+        ref = -len(self.others)
+        self._index(ref, kept.told.identity, kept.key)
+        return ref
+
+    def other(self, ref: Ref) -> Kept:
+        """The fact behind a negative reference."""
+        return self.others[-1 - ref]
+
+    def told(self, ref: Ref) -> Told:
+        """How the fact behind a reference was told."""
+        if ref < 0:
+            return self.other(ref).told
+        return Told(self.rows.identity(ref), self.rows.recorded_at[ref], self.rows.offsets[ref])
+
+    def key(self, ref: Ref) -> bytes:
+        """The key of the fact behind a reference, or NO_KEY."""
+        return self.other(ref).key if ref < 0 else self.rows.key(ref)
+
+    def family(self, key: bytes) -> tuple[Ref, ...]:
+        """All facts of a key."""
+        found = self._by_key.get(key, ()) if key != NO_KEY else ()
+        return (found,) if isinstance(found, int) else tuple(found)
+
+    def find(self, identity: bytes, key: bytes) -> Ref | None:
+        """The fact of this identity; `key` is its key if that is told, else everything is looked through."""
+        for ref in self.family(key):
+            if self.told(ref).identity == identity:
+                return ref
+        if identity in self._unkeyed:
+            return self._unkeyed[identity]
+        if key != NO_KEY:
+            return None
+        row = self.rows.find(identity)
+        if row is not None:
+            return row
+        return next((-1 - at for at, kept in enumerate(self.others) if kept.told.identity == identity), None)
+
+    def knows(self, identity: bytes, key: bytes, *, may_be_made: bool) -> bool:
+        """Whether a fact of this identity came before. `may_be_made`: the id may be one that was made for a row."""
+        if identity in self._unkeyed:
+            return True
+        if key == NO_KEY:
+            return may_be_made and self.find(identity, NO_KEY) is not None
+        return any(self.told(ref).identity == identity for ref in self.family(key))
+
+    def _index(self, ref: Ref, identity: bytes, key: bytes) -> None:
+        if key == NO_KEY:
+            self._unkeyed[identity] = ref
+            return
+        found = self._by_key.get(key)
+        if found is None:
+            self._by_key[key] = ref
+        elif isinstance(found, int):
+            self._by_key[key] = [found, ref]
+        else:
+            found.append(ref)
+
+
+class Chains:
+    """Which assessments belong to a pupil's objective: slot << 32 | objective index -> their rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int | list[int]] = {}
+
+    def add(self, slot: int, objective: int, row: int) -> None:
+        """Put a row in its chain."""
+        chain = slot << 32 | objective
+        found = self._rows.get(chain)
+        if found is None:
+            self._rows[chain] = row
+        elif isinstance(found, int):
+            self._rows[chain] = [found, row]
+        else:
+            found.append(row)
+
+    def get(self, slot: int, objective: int) -> tuple[int, ...]:
+        """The rows of a chain, in the order they came."""
+        found = self._rows.get(slot << 32 | objective, ())
+        return (found,) if isinstance(found, int) else tuple(found)
+
+    def objectives_of(self, slots: set[int]) -> set[int]:
+        """The objectives in which any of these pupils was assessed; looks through all chains."""
+        return {chain & 0xFFFFFFFF for chain in self._rows if chain >> 32 in slots}
+
+    def __iter__(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        for chain, found in self._rows.items():
+            yield chain >> 32, chain & 0xFFFFFFFF, (found,) if isinstance(found, int) else tuple(found)
+
+
+def identity_of(event_id: str) -> bytes:
+    """Sixteen bytes that stand for an event id: the id itself if it is a UUID, else a digest."""
+    if len(event_id) == 36 and event_id[8] == event_id[13] == "-":
+        try:
+            made = uuid.UUID(event_id)
+        except ValueError:
+            made = None
+        if made is not None and str(made) == event_id:
+            return made.bytes
+    return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
+
+
+def key_of(key: str) -> bytes:
+    """Sixteen bytes of a fact's key; NO_KEY if it has none."""
+    return bytes.fromhex(key) if key else NO_KEY

@@ -1,0 +1,311 @@
+"""One fact after another into the state of its school, and the changes that each of them causes.
+
+The law (`views.md` 1): a fact turns the value of some chains; what is emitted is their changes after it less their
+changes before it, and nothing else. The usual assessment, told last and dated last, takes a short cut to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from schemas.events import (
+    AnyFact,
+    CurriculumPublished,
+    FactWithdrawn,
+    ImportCompleted,
+    ImportReversed,
+    ImportStarted,
+    ObjectiveAssessed,
+    PupilEnrolled,
+    PupilsMerged,
+    PupilsSplit,
+)
+from services.domain.people import People
+from services.domain.roster import Chain, dated, said_by, steps_of
+from services.domain.standing import Told
+from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
+from services.projector.projections.timeline.columns import Ref, identity_of, key_of
+from services.projector.projections.timeline.emissions import Emission
+from services.projector.projections.timeline.school import ROSTER, SchoolState, is_school_fact, year_start_day
+
+Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
+"""Chains to look at again: (slot, objective) and (slot, roster chain)."""
+
+
+class SchoolFold:
+    """Folds a batch of one school's facts; `emissions` by sum, `grid_changed` if curriculum or school facts changed."""
+
+    def __init__(self, state: SchoolState) -> None:
+        self.state = state
+        self.emissions: dict[str, Emission] = {}
+        self.grid_changed = False
+
+    def fold(self, offset: int, fact: AnyFact) -> None:
+        """Fold the next fact of the school's order; one whose id came before changes nothing."""
+        if isinstance(fact, ImportStarted | ImportCompleted | ImportReversed):
+            return
+        identity, key = identity_of(fact.event_id), key_of(fact.key)
+        if self.state.known.knows(identity, key, may_be_made=fact.given_id and _is_made(identity, fact.event_id)):
+            return
+        told = Told(identity, int(fact.recorded_at.timestamp()), offset)
+        if isinstance(fact, ObjectiveAssessed):
+            self._fold_assessment(fact, told, key)
+        else:
+            self._fold_other(fact, told, key)
+
+    # --- assessments ---
+
+    def _fold_assessment(self, fact: ObjectiveAssessed, told: Told, key: bytes) -> None:
+        state = self.state
+        slot = state.slot_of(fact.pupil)
+        objective = state.objective_of(fact.subject, fact.objective)
+        value = objective << 32 | state.state_of(fact.state)
+        place = (slot, value, fact.assessed_on.toordinal(), fact.sequence, told.recorded_at, told.offset)
+        rows = state.chains.get(slot, objective)
+        family = state.known.family(key)
+        plain = not family and slot not in state.groups and told.identity not in state.withdrawals
+        if plain and (not rows or self._comes_last(rows, place)):
+            self._emit_last(rows, place, self._emission(subject_sum(fact.subject)))
+            state.chains.add(slot, objective, state.known.add_assessment(place, told.identity, key))
+            return
+        dirty = self._dirty_of(self._touched(family))
+        dirty[0].add((slot, objective))
+
+        def keep() -> None:
+            row = state.known.add_assessment(place, told.identity, key)
+            state.chains.add(slot, objective, row)
+            state.mark_family(row)
+
+        self._emit_difference(dirty, keep)
+
+    def _comes_last(self, rows: tuple[int, ...], place: tuple[int, int, int, int, int, int]) -> bool:
+        """Whether a fact is last of its chain by the order of truth and by when it was told, and the others stand."""
+        columns, intricate = self.state.known.rows, self.state.intricate
+        _, _, day, sequence, recorded_at, _ = place
+        return all(
+            (columns.days[row], columns.sequences[row]) <= (day, sequence)
+            and columns.recorded_at[row] <= recorded_at
+            and row not in intricate
+            for row in rows
+        )
+
+    def _emit_last(self, rows: tuple[int, ...], place: tuple[int, int, int, int, int, int], into: Emission) -> None:
+        """The short cut: it takes over from the fact before it, in each year in which that one counted."""
+        slot, value, day, _, recorded_at, _ = place
+        months = self.state.year_months
+        flags = OVERALL | sum(2 << index for index in range(len(months)))
+        if not rows:
+            into.add(recorded_at, day, slot, value, flags, 1)
+            return
+        columns = self.state.known.rows
+        before = max(
+            rows,
+            key=lambda row: (
+                columns.days[row],
+                columns.sequences[row],
+                columns.recorded_at[row],
+                columns.offsets[row],
+            ),
+        )
+        ended = OVERALL | sum(
+            2 << index for index, month in enumerate(months) if columns.days[before] >= year_start_day(day, month)
+        )
+        if columns.values[before] == value:
+            if flags != ended:
+                into.add(recorded_at, day, slot, value, flags & ~ended, 1)
+            return
+        into.add(recorded_at, day, slot, value, flags, 1)
+        into.add(recorded_at, day, slot, columns.values[before], ended, -1)
+
+    # --- every other fact ---
+
+    def _fold_other(self, fact: AnyFact, told: Told, key: bytes) -> None:
+        state = self.state
+        targets: list[Ref] = []
+        if isinstance(fact, FactWithdrawn):
+            target = state.known.find(identity_of(fact.withdraws), key_of(fact.withdraws_key))
+            targets = [] if target is None else [target]
+        touched = self._touched((*targets, *state.known.family(key)))
+        dirty = self._dirty_of(touched)
+        slots = state.slots_named(fact)
+        dirty[1].update((slot, said[0]) for slot in slots for said in said_by(fact))
+        self._add_people(dirty, fact, touched, slots)
+        if _decides_grid(fact) or any(ref < 0 and _decides_grid(state.known.other(ref).fact) for ref in touched):
+            self.grid_changed = True
+
+        def keep() -> None:
+            state.keep(fact, told)
+            state.intricate.update(touched)
+            if self.grid_changed:
+                state.note_year_months()
+
+        self._emit_difference(dirty, keep)
+
+    def _touched(self, refs: Iterable[Ref]) -> set[Ref]:
+        """The facts that stand at other times when one of `refs` does: those of one key, and what they withdraw."""
+        known = self.state.known
+        found: set[Ref] = set()
+        waiting = list(refs)
+        while waiting:
+            ref = waiting.pop()
+            if ref in found:
+                continue
+            found.add(ref)
+            waiting += known.family(known.key(ref))
+            if ref < 0 and isinstance(fact := known.other(ref).fact, FactWithdrawn):
+                target = known.find(identity_of(fact.withdraws), key_of(fact.withdraws_key))
+                if target is not None:
+                    waiting.append(target)
+        return found
+
+    def _dirty_of(self, refs: Iterable[Ref]) -> Dirty:
+        state = self.state
+        assessments: set[tuple[int, int]] = set()
+        roster: set[tuple[int, Chain]] = set()
+        for ref in refs:
+            if ref >= 0:
+                assessments.add((state.known.rows.slots[ref], state.known.rows.values[ref] >> 32))
+            else:
+                fact = state.known.other(ref).fact
+                roster.update((slot, said[0]) for slot in state.slots_named(fact) for said in said_by(fact))
+        return assessments, roster
+
+    def _add_people(self, dirty: Dirty, fact: AnyFact, touched: set[Ref], slots: tuple[int, ...]) -> None:
+        """If who is whom may change, all chains of all pupils that are concerned have to be looked at again."""
+        state = self.state
+        concerned: set[int] = set()
+        facts = [fact, *(state.known.other(ref).fact for ref in touched if ref < 0)]
+        for each in facts:
+            if isinstance(each, PupilsMerged | PupilsSplit):
+                concerned.update(state.slots_named(each))
+            elif isinstance(each, PupilEnrolled) and each.same_person:
+                slot = state.slot_of(each.pupil)
+                others = state.persons_with(each.same_person)
+                if slot in state.groups or any(other != slot for other in others):
+                    concerned.update((slot, *others))
+        if not concerned:
+            return
+        members = {member for slot in (*concerned, *slots) for member in state.members(slot)}
+        objectives = state.chains.objectives_of(members)
+        dirty[0].update((slot, objective) for slot in members for objective in objectives)
+        dirty[1].update(
+            (slot, said[0])
+            for slot in members
+            for ref in state.roster.get(slot, ())
+            for said in said_by(state.known.other(ref).fact)
+        )
+        state.forget_people(members)
+
+    # --- the law ---
+
+    def _emit_difference(self, dirty: Dirty, keep: Callable[[], None]) -> None:
+        before = self._changes_of(dirty)
+        for slot, _ in (*dirty[0], *dirty[1]):
+            self.state.forget_people((slot,))
+        keep()
+        for slot, _ in (*dirty[0], *dirty[1]):
+            self.state.forget_people((slot,))
+        after = self._changes_of(dirty)
+        for name in sorted({*before, *after}):
+            difference = after.get(name, Changes())
+            difference.subtract(before.get(name, Changes()))
+            if any(difference.values()):
+                self._emission(name).add_all(difference)
+
+    def _changes_of(self, dirty: Dirty) -> dict[str, Changes]:
+        state = self.state
+        found: dict[str, Changes] = {}
+        for members, objective in {(state.members(slot), objective) for slot, objective in dirty[0]}:
+            name = subject_sum(state.objectives[objective][0])
+            found.setdefault(name, Changes()).update(self.assessment_changes(members, objective))
+        for members, chain in {(state.members(slot), chain) for slot, chain in dirty[1]}:
+            found.setdefault(ROSTER, Changes()).update(self._roster_changes(members, chain))
+        return found
+
+    def assessment_changes(self, members: tuple[int, ...], objective: int) -> Changes:
+        """All changes of one objective of pupils who are one at some instant (or of one pupil), by the general path."""
+        state, columns = self.state, self.state.known.rows
+        facts = [
+            Dated(
+                value=columns.values[row],
+                day=columns.days[row],
+                sequence=columns.sequences[row],
+                recorded_at=columns.recorded_at[row],
+                offset=columns.offsets[row],
+                slot=slot,
+                stands=state.stands(row),
+            )
+            for slot in members
+            for row in state.chains.get(slot, objective)
+        ]
+        people = state.people(members[0])
+        return chain_changes(
+            facts,
+            latest,
+            owner=_owner(people),
+            owner_instants=people.instants,
+            year_starts=[partial(_year_start, month) for month in state.year_months],
+        )
+
+    def _roster_changes(self, members: tuple[int, ...], chain: Chain) -> Changes:
+        state = self.state
+        facts: list[Dated] = []
+        for slot in members:
+            for ref in state.roster.get(slot, ()):
+                kept = state.known.other(ref)
+                if any(said[0] == chain for said in said_by(kept.fact)):
+                    facts += dated(
+                        kept.fact,
+                        chain,
+                        value_index=state.value_of,
+                        told=(kept.told.recorded_at, kept.told.offset),
+                        slot=slot,
+                        stands=state.stands(ref),
+                    )
+        people = state.people(members[0])
+        return chain_changes(facts, steps_of(chain), owner=_owner(people), owner_instants=people.instants)
+
+    def subject_emission(self, subject: str) -> Emission:
+        """All changes of a subject, from everything that is kept: for a lane that is opened now."""
+        state, into, columns = self.state, Emission(), self.state.known.rows
+        flags = OVERALL | sum(2 << index for index in range(len(state.year_months)))
+        done: set[tuple[tuple[int, ...], int]] = set()
+        for slot, objective, rows in state.chains:
+            if state.objectives[objective][0] != subject:
+                continue
+            if len(rows) == 1 and rows[0] not in state.intricate and slot not in state.groups:
+                row = rows[0]
+                into.add(columns.recorded_at[row], columns.days[row], slot, columns.values[row], flags, 1)
+            elif (chain := (state.members(slot), objective)) not in done:
+                done.add(chain)
+                into.add_all(self.assessment_changes(*chain))
+        return into
+
+    def _emission(self, name: str) -> Emission:
+        found = self.emissions.get(name)
+        if found is None:
+            found = self.emissions[name] = Emission()
+        return found
+
+
+def subject_sum(subject: str) -> str:
+    """The name of the sum that the lanes of a subject share."""
+    return f"s:{subject}"
+
+
+def _owner(people: People) -> Callable[[int, int], int]:
+    return people.owner if people.instants else lambda slot, _: slot
+
+
+def _year_start(month: int, day: int) -> int:
+    return year_start_day(day, month)
+
+
+def _decides_grid(fact: AnyFact) -> bool:
+    return isinstance(fact, CurriculumPublished) or is_school_fact(fact)
+
+
+def _is_made(identity: bytes, event_id: str) -> bool:
+    """Whether a given id looks like one that ingest makes (a UUID of version 5)."""
+    return len(event_id) == 36 and identity[6] >> 4 == 5

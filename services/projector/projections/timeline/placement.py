@@ -1,0 +1,100 @@
+"""Which block holds which change (`views.md` 3, with blocks that start only where something begins).
+
+With e = month of the day and h = month of recorded_at (UTC), block b, which serves questions whose earlier clock lies
+in [b, next block): its base sums changes with max(e, h) < b; its entries are those with min(e, h) < next block and
+max(e, h) ≥ b; what assessed sums had before the academic year of b is left out. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas import blocks
+from schemas.blocks import Base, Entries, Ints
+from services.projector.projections.timeline.school import Span, year_start_day
+
+ROSTER_MONTH = 8
+"""Roster blocks start in Septembers (month index from 0)."""
+
+
+def begins(days: Ints, recorded_at: Ints, *, yearly: bool) -> list[int]:
+    """The months in which some of these changes begin to matter, rising: where blocks have to start."""
+    if not days.size:
+        return []
+    months = np.minimum(blocks.months_of_days(days), blocks.months_of_instants(recorded_at))
+    if yearly:
+        months = (months - ROSTER_MONTH) // 12 * 12 + ROSTER_MONTH
+    return [int(month) for month in np.unique(months)]
+
+
+def visible(boundaries: Sequence[int], span: Span) -> tuple[int, ...]:
+    """The blocks that a lane needs whose questions lie in the months of `span`."""
+    first, last = span
+    started = [month for month in boundaries if month <= first]
+    return tuple(
+        month
+        for month in boundaries
+        if month >= (started[-1] if started else first) and (last is None or month <= last)
+    )
+
+
+def tail_of(starts: int, next_starts: int | None, entries: Entries, year_month: int | None) -> bytes | None:
+    """The bytes that these changes (absolute days) add to a block, or None if it has nothing of them."""
+    day_months, told_months = blocks.months_of_days(entries.days), blocks.months_of_instants(entries.recorded_at)
+    later = np.maximum(day_months, told_months)
+    taken = later < starts
+    if next_starts is None:
+        taken |= later >= starts
+    else:
+        taken |= (later >= starts) & (np.minimum(day_months, told_months) < next_starts)
+    placed = blocks.select(entries, taken)
+    patch = later[taken] < starts
+    started = blocks.start_day(starts)
+    assessed = placed.assessed
+    if year_month is not None:
+        assessed = np.where(placed.days >= year_start_day(started, year_month), assessed, 0)
+    reduced = blocks.reduce_entries(
+        [
+            Entries(
+                np.where(patch, 0, placed.recorded_at),
+                placed.keys,
+                np.where(patch, 0, np.clip(placed.days - started, 0, blocks.DAY_MAX)),
+                placed.overall,
+                assessed,
+            )
+        ]
+    )
+    if not reduced.keys.size:
+        return None
+    return blocks.pack(starts, blocks.no_base(entries.overall.shape[0]), reduced)
+
+
+def empty_block(starts: int, parts: int) -> bytes:
+    """A block before anything happened."""
+    return blocks.pack(starts, blocks.no_base(parts), blocks.no_entries(parts))
+
+
+def next_block(stored: bytes, tails: Sequence[bytes], starts: int, year_month: int | None) -> bytes:
+    """The block at `starts`, made of the one that served its months before."""
+    packed = blocks.unpack(stored)
+    base, entries = blocks.gather(stored, tails, packed.parts)
+    before, started = blocks.start_day(packed.starts), blocks.start_day(starts)
+    days = entries.days + before
+    past = np.maximum(blocks.months_of_days(days), blocks.months_of_instants(entries.recorded_at)) < starts
+    assessed, base_assessed = entries.assessed, base.assessed
+    if year_month is not None:
+        year_start = year_start_day(started, year_month)
+        if year_start > before:
+            assessed = np.where(days >= year_start, assessed, 0)
+            base_assessed = np.zeros_like(base_assessed)
+    moved = Entries(entries.recorded_at, entries.keys, np.maximum(days - started, 0), entries.overall, assessed)
+    gone = blocks.select(moved, past)
+    return blocks.pack(
+        starts,
+        blocks.reduce_base(
+            [Base(base.keys, base.overall, base_assessed), Base(gone.keys, gone.overall, gone.assessed)]
+        ),
+        blocks.reduce_entries([blocks.select(moved, ~past)]),
+    )

@@ -1,0 +1,278 @@
+"""What the fold holds of one school: its facts, the indices that its blocks use, and who is whom.
+
+Slots, value, objective and state indices are given in the order of first appearance in the school's log and never
+change. The rules are `services.domain`'s; the changes that a fact causes are worked out in `fold`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from functools import cache
+
+from schemas.documents import FOREVER, Alias, Rectangle, RosterValue
+from schemas.events import (
+    AnyFact,
+    CurriculumPublished,
+    FactWithdrawn,
+    PupilEnrolled,
+    PupilsMerged,
+    PupilsSplit,
+    SchoolJoinedTrust,
+    SchoolLeftTrust,
+    SchoolRegistered,
+)
+from services.domain import calendar
+from services.domain.curriculum import LaneContent, Version
+from services.domain.people import NOBODY_JOINED, Enrolled, Paired, People, join_people, ordered
+from services.domain.periods import Periods, changes, holds_at, since
+from services.domain.roster import said_by
+from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
+from services.domain.standing import Told, standing
+from services.projector.projections.timeline.columns import Chains, Facts, Kept, Ref, identity_of, key_of
+
+ROSTER = "r"
+Span = tuple[int, int | None]
+
+
+class SchoolState:
+    """Working state of the fold; changed only by `fold`, thrown away when its transaction fails."""
+
+    def __init__(self, school: str) -> None:
+        self.school = school
+        self.pupils: list[str] = []
+        self.values: list[RosterValue] = [RosterValue("roll")]
+        self.objectives: list[tuple[str, str]] = []
+        self.states: list[str] = []
+        self.known = Facts()
+        self.chains = Chains()
+        self.roster: dict[int, list[Ref]] = {}
+        self.withdrawals: dict[bytes, list[Told]] = {}
+        self.intricate: set[Ref] = set()
+        self.groups: dict[int, tuple[int, ...]] = {}
+        self.school_refs: list[Ref] = []
+        self.version_refs: list[Ref] = []
+        self.year_months: list[int] = [DEFAULT_YEAR_STARTS]
+        self.boundaries: dict[str, tuple[int, ...]] = {}
+        self.rectangles: tuple[Rectangle, ...] = ()
+        self.contents: dict[str, LaneContent] = {}
+        self.spans: dict[str, Span] = {}
+        self.document: bytes = b""
+        self._slots: dict[str, int] = {}
+        self._value_index: dict[RosterValue, int] = {self.values[0]: 0}
+        self._objective_index: dict[tuple[str, str], int] = {}
+        self._state_index: dict[str, int] = {}
+        self._persons: dict[str, list[int]] = {}
+        self._people: dict[tuple[int, ...], People] = {}
+
+    @property
+    def facts(self) -> int:
+        """How many facts it holds, for the projector's bound on memory."""
+        return len(self.known)
+
+    # --- indices ---
+
+    def slot_of(self, pupil: str) -> int:
+        """The slot of a pupil id, given now if it is new."""
+        slot = self._slots.get(pupil)
+        if slot is None:
+            slot = self._slots[pupil] = len(self.pupils)
+            self.pupils.append(pupil)
+        return slot
+
+    def value_of(self, value: RosterValue) -> int:
+        """The index of a roster value, given now if it is new."""
+        index = self._value_index.get(value)
+        if index is None:
+            index = self._value_index[value] = len(self.values)
+            if index > 0xFFFF:
+                raise TooManyValues(f"school {self.school} has more than 65,536 groups and values of characteristics")
+            self.values.append(value)
+        return index
+
+    def objective_of(self, subject: str, objective: str) -> int:
+        """The index of a subject's objective, given now if it is new."""
+        index = self._objective_index.get((subject, objective))
+        if index is None:
+            index = self._objective_index[subject, objective] = len(self.objectives)
+            self.objectives.append((subject, objective))
+        return index
+
+    def state_of(self, state: str) -> int:
+        """The index of a state, given now if it is new."""
+        index = self._state_index.get(state)
+        if index is None:
+            index = self._state_index[state] = len(self.states)
+            self.states.append(state)
+        return index
+
+    # --- facts ---
+
+    def keep(self, fact: AnyFact, told: Told) -> Ref:
+        """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws."""
+        ref = self.known.add_other(Kept(fact, told, key_of(fact.key)))
+        self.mark_family(ref)
+        for slot in self.slots_named(fact):
+            self.roster.setdefault(slot, []).append(ref)
+        match fact:
+            case FactWithdrawn():
+                self.withdrawals.setdefault(identity_of(fact.withdraws), []).append(told)
+            case PupilEnrolled() if fact.same_person:
+                slots = self._persons.setdefault(fact.same_person, [])
+                if (slot := self.slot_of(fact.pupil)) not in slots:
+                    slots.append(slot)
+                self.join(slots)
+            case PupilsMerged() | PupilsSplit():
+                self.join((self.slot_of(fact.pupil), self.slot_of(fact.other)))
+            case CurriculumPublished():
+                self.version_refs.append(ref)
+            case _ if is_school_fact(fact):
+                self.school_refs.append(ref)
+        for said in said_by(fact):
+            if said[1] is not None:
+                self.value_of(said[1])
+        return ref
+
+    def slots_named(self, fact: AnyFact) -> tuple[int, ...]:
+        """The slots of the pupils that a fact names, given now if they are new."""
+        names = (getattr(fact, "pupil", None), getattr(fact, "other", None))
+        return tuple(self.slot_of(pupil) for pupil in names if pupil is not None)
+
+    def mark_family(self, ref: Ref) -> None:
+        """Note that facts of a key with others, and what may be withdrawn, do not simply stand since they were told."""
+        family = self.known.family(self.known.key(ref))
+        if len(family) > 1:
+            self.intricate.update(family)
+        if self.known.told(ref).identity in self.withdrawals:
+            self.intricate.update((ref, *family))
+
+    def mark_withdrawn(self) -> None:
+        """Note all that a withdrawal names, after loading."""
+        for kept in self.known.others:
+            if isinstance(kept.fact, FactWithdrawn):
+                ref = self.known.find(identity_of(kept.fact.withdraws), key_of(kept.fact.withdraws_key))
+                if ref is not None:
+                    self.mark_family(ref)
+
+    def stands(self, ref: Ref) -> Periods:
+        """When a fact stands."""
+        told = self.known.told(ref)
+        if ref not in self.intricate:
+            return since(told.recorded_at)
+        family = [self.known.told(other) for other in self.known.family(self.known.key(ref)) if other != ref]
+        return standing(told, family, self.withdrawals)
+
+    # --- people ---
+
+    def persons_with(self, person: str) -> tuple[int, ...]:
+        """The slots of which some enrolment ever said this person."""
+        return tuple(self._persons.get(person, ()))
+
+    def members(self, slot: int) -> tuple[int, ...]:
+        """All slots that were ever joined with this one, by whatever was told."""
+        return self.groups.get(slot, (slot,))
+
+    def join(self, slots: Iterable[int]) -> None:
+        """Note that something was told that may make these one pupil."""
+        group = tuple(sorted({member for slot in slots for member in self.members(slot)}))
+        if len(group) > 1:
+            for slot in group:
+                self._people.pop(self.members(slot), None)
+                self.groups[slot] = group
+
+    def forget_people(self, slots: Iterable[int]) -> None:
+        """Who is whom among these has to be worked out again."""
+        for slot in slots:
+            self._people.pop(self.members(slot), None)
+
+    def people(self, slot: int) -> People:
+        """Who is whom, and when, in the group of a slot."""
+        group = self.groups.get(slot)
+        if group is None:
+            return NOBODY_JOINED
+        if group not in self._people:
+            self._people[group] = self._join_group(group)
+        return self._people[group]
+
+    def _join_group(self, group: tuple[int, ...]) -> People:
+        enrolled: list[Enrolled] = []
+        paired: dict[Ref, Paired] = {}
+        for slot in group:
+            for ref in self.roster.get(slot, ()):
+                kept = self.known.other(ref)
+                told = (kept.told.recorded_at, kept.told.offset)
+                match kept.fact:
+                    case PupilEnrolled() as fact if fact.same_person:
+                        enrolled.append(Enrolled(slot, fact.same_person, told, self.stands(ref)))
+                    case (PupilsMerged() | PupilsSplit()) as fact if fact.pupil != fact.other:
+                        pair = ordered(self.slot_of(fact.pupil), self.slot_of(fact.other))
+                        paired[ref] = Paired(pair, isinstance(fact, PupilsMerged), told, self.stands(ref))
+        return join_people(enrolled, list(paired.values()))
+
+    def aliases(self) -> tuple[Alias, ...]:
+        """Whose reference a joined pupil shows: that of the latest enrolment (`contract.md` 2)."""
+        found: list[Alias] = []
+        for group in sorted(set(self.groups.values())):
+            people = self.people(group[0])
+            enrolments = [
+                (slot, ref)
+                for slot in group
+                for ref in self.roster.get(slot, ())
+                if isinstance(self.known.other(ref).fact, PupilEnrolled)
+            ]
+            stands = {ref: self.stands(ref) for _, ref in enrolments}
+            instants = sorted({*people.instants, *changes(list(stands.values()))})
+            for known_from, known_to in zip(instants, [*instants[1:], FOREVER], strict=True):
+                latest: dict[int, tuple[tuple[date, int, int, int], int]] = {}
+                for slot, ref in enrolments:
+                    if holds_at(stands[ref], known_from):
+                        kept = self.known.other(ref)
+                        assert isinstance(kept.fact, PupilEnrolled)
+                        order = (kept.fact.enrolled_on, kept.fact.sequence, kept.told.recorded_at, kept.told.offset)
+                        owner = people.owner(slot, known_from)
+                        if owner not in latest or order > latest[owner][0]:
+                            latest[owner] = (order, slot)
+                for owner, (_, slot) in sorted(latest.items()):
+                    if slot != owner:
+                        found.append(Alias(known_from, known_to, owner, slot))
+        return tuple(found)
+
+    # --- the school itself ---
+
+    def note_year_months(self) -> None:
+        """Remember every first month of the academic year that is or was known; each has its own assessed sum."""
+        for known in details(self.school_facts()):
+            if known.year_starts not in self.year_months:
+                self.year_months.append(known.year_starts)
+
+    def school_facts(self) -> list[SchoolFact]:
+        """What was told of the school itself."""
+        return [self._school_fact(ref) for ref in self.school_refs]
+
+    def _school_fact(self, ref: Ref) -> SchoolFact:
+        kept = self.known.other(ref)
+        return SchoolFact(kept.fact, (kept.told.recorded_at, kept.told.offset), self.stands(ref))
+
+    def versions(self) -> list[Version]:
+        """The framework versions that were told."""
+        found: list[Version] = []
+        for ref in self.version_refs:
+            kept = self.known.other(ref)
+            assert isinstance(kept.fact, CurriculumPublished)
+            found.append(Version(kept.fact, (kept.told.recorded_at, kept.told.offset), self.stands(ref)))
+        return found
+
+
+class TooManyValues(Exception):
+    """A school's roster needs more value indices than a roster key has room for."""
+
+
+def is_school_fact(fact: AnyFact) -> bool:
+    """Whether a fact is about the school itself."""
+    return isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust)
+
+
+@cache
+def year_start_day(day: int, month: int) -> int:
+    """The ordinal of the first day of the academic year that holds `day`, if years start in `month`."""
+    return calendar.year_start(date.fromordinal(day), month).toordinal()
