@@ -1,7 +1,7 @@
 """The `markledger` command: what may be typed, and the exit code of what came of it.
 
-Every import of weight stands inside the command that needs it, so that `--help` is there at once. What a command does is
-in the module that it calls. This is the edge of the process: an error leaves as one line, never as a trace.
+Every import of weight stands inside the command that needs it, so that `--help` is there at once. What a command does
+is in the module that it calls. This is the edge of the process: an error leaves as one line, never as a trace.
 """
 
 from __future__ import annotations

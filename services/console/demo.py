@@ -1,0 +1,123 @@
+"""`markledger demo`: `up`, then the made-up trust sent through the HTTP interface, then links to click.
+
+It loads what `fictional_trust.py` makes, like any other client; sending it again to the same data directory only finds
+duplicates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from services.console import data_directory
+from services.console.client import Client
+from services.console.fictional_trust import ENDS_ON, SCHOOLS, TRUST, DemoFile, demo_files, years_until
+from services.console.standalone import run_up
+from services.runtime.settings import Settings
+
+SOURCE = "demonstration"
+ROWS_A_CHUNK = 2_000
+CURRENT_BANDS = "35,50,70,85"
+SUBJECTS = ("reading", "writing", "maths")
+
+
+async def run_demo(settings: Settings, host: str, port: int) -> None:
+    """Run everything, load the demonstration, print its links; until SIGTERM or SIGINT."""
+
+    async def load(address: str) -> None:
+        given = settings.admin_key
+        key = given.get_secret_value() if given else data_directory.read_secret(settings.data_dir, "admin")
+        await asyncio.to_thread(load_and_tell, address, key or "")
+
+    await run_up(settings, host, port, load)
+
+
+def load_and_tell(address: str, key: str) -> None:
+    """Send every file, wait until the reports show it, print where to look. Raises RequestFailed."""
+    started = time.monotonic()
+    rows = load_demonstration(address, key)
+    print(f"loaded {rows:,} rows of the demonstration trust in {time.monotonic() - started:.0f} s\n")
+    print(f"URL  {address}\nkey  {key}\n")
+    for title, path in links():
+        print(f"{title}\n  {address}{path}")
+    print("\nCtrl-C stops it.", flush=True)
+
+
+def load_demonstration(address: str, key: str) -> int:
+    """Send every file and wait for the views of the last; how many rows were sent. Raises RequestFailed."""
+    rows, position = 0, None
+    with Client(address, key) as client:
+        for file in demo_files():
+            started = time.monotonic()
+            answer = _send(client, file)
+            rows += answer["rows"]
+            position = answer.get("position") or position
+            print(
+                f"  {file.title:<20} {answer['rows']:>7,} rows in {time.monotonic() - started:.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+        if position:
+            _wait_for_views(client, position)
+    return rows
+
+
+def _send(client: Client, file: DemoFile) -> dict[str, Any]:
+    parameters = [("kind", file.kind), ("source", SOURCE)]
+    parameters += [("states", file.states)] if file.states else []
+    answer = client.upload("/v1/imports", parameters, _csv_chunks(file.columns, file.rows), "text/csv", None).json()
+    assert isinstance(answer, dict)
+    return answer
+
+
+def _csv_chunks(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for number, row in enumerate(rows, start=1):
+        writer.writerow(row)
+        if number % ROWS_A_CHUNK == 0:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    if text.tell():
+        yield text.getvalue().encode()
+
+
+def _wait_for_views(client: Client, position: str) -> None:
+    """Until the reports of all schools hold what was sent."""
+    parameters = [*(("school", school.school) for school in SCHOOLS), ("measure", "markbook:maths:any:overall")]
+    parameters += [("bands", CURRENT_BANDS), ("min_position", position), ("wait_seconds", "30")]
+    while client.get("/v1/reports/overview", parameters).json()["provenance"]["stale"]:
+        pass
+
+
+def links() -> list[tuple[str, str]]:
+    """Five pages to look at, each with what it shows."""
+    years = years_until(ENDS_ON)
+    overall = [("measure", f"markbook:{subject}:own-year:overall") for subject in SUBJECTS]
+    assessed = [("measure", f"markbook:{subject}:own-year:assessed") for subject in SUBJECTS]
+    by = [("by", "year-group"), ("by", "characteristic:pupil-premium"), ("by", "characteristic:sen")]
+    bands = [("bands", CURRENT_BANDS)]
+    summer = years.second.replace(month=7, day=10)
+    school, trust = [("school", SCHOOLS[0].school)], [("trust", TRUST)]
+
+    def page(*parts: list[tuple[str, str]]) -> str:
+        return "/reports/overview?" + urlencode([pair for part in parts for pair in part], safe=":,")
+
+    return [
+        ("One school today, what was assessed this year", page(school, assessed, bands, by)),
+        ("The trust today, school by school", page(trust, assessed, bands, [("by", "school")])),
+        ("The school at the end of last summer", page(school, overall, bands, by, [("as_at", str(summer))])),
+        (
+            "The same day, as it was known that evening (before late facts and corrections)",
+            page(school, overall, bands, by, [("as_at", str(summer)), ("as_known_at", f"{summer}T18:00:00Z")]),
+        ),
+        ("The HTTP interface", "/docs"),
+    ]

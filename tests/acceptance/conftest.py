@@ -1,0 +1,17 @@
+"""A Kafka node without topics, for a product of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.servers.backend import delete_topics
+from tests.servers.kafka import KafkaBroker
+
+
+@pytest.fixture
+def fresh_kafka(kafka_broker: KafkaBroker) -> str:
+    """`host:port` of a broker on which nothing is left of other tests."""
+    asyncio.run(delete_topics(kafka_broker.bootstrap))
+    return kafka_broker.bootstrap

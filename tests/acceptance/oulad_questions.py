@@ -1,0 +1,204 @@
+"""The questions that the acceptance run asks the product and the oracle, and the comparison cell by cell.
+
+A difference is an assertion that names the question; nothing here is tolerant.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+import httpx
+
+from tests.acceptance.oulad_oracle import Clocks, Measure, Oracle, Result, average_variance
+from tests.end_to_end.product import read_report
+
+CUTS = (20, 40, 60, 80)
+BY = (
+    "school",
+    "characteristic:sex",
+    "characteristic:send",
+    "characteristic:disadvantaged",
+    "characteristic:age_band",
+    "group",
+)
+MEASURES = (
+    Measure("FFF", "2013J", "overall"),
+    Measure("BBB", "any", "assessed"),
+    Measure("CCC", "2014B", "assessed"),
+)
+TRACKED = (
+    ("scotland", Measure("FFF", "2013J", "overall"), "2013-10..2014-09", date(2014, 6, 15)),
+    ("wales", Measure("BBB", "any", "assessed"), "2013-07..2014-02", date(2014, 2, 28)),
+    ("ireland", Measure("DDD", "2014J", "overall"), "2014-11,2015-01,2015-05", date(2015, 9, 30)),
+)
+AS_AT = (date(2013, 6, 30), date(2014, 2, 1), date(2014, 8, 31), date(2014, 9, 1), date(2015, 9, 30), date(2026, 11, 1))
+AS_KNOWN_AT = (None, datetime(2014, 1, 15), datetime(2014, 6, 30, 12), datetime(2015, 12, 31, 23, 59, 59))
+BEFORE_EVERYTHING = datetime(2012, 12, 31, 23, 59, 59)
+
+Parameters = list[tuple[str, str]]
+
+
+class Questioner:
+    """Asks the product and the oracle the same, and counts the cells that agreed."""
+
+    def __init__(self, client: httpx.Client, oracle: Oracle, *, recorded_at: bool) -> None:
+        self._client = client
+        self._oracle = oracle
+        self._recorded_at = recorded_at
+        self.cells = 0
+
+    def ask_everything(self) -> None:
+        """Every question; raises AssertionError at the first difference."""
+        for clocks in self._clocks():
+            self.ask_overview([("trust", "T1")], self._oracle.schools_of("T1"), clocks)
+            self.ask_overview([("trust", "T3")], self._oracle.schools_of("T3"), clocks)
+            self.ask_overview([("school", "london")], ["london"], clocks)
+            several = ["scotland", "north-western"]
+            self.ask_overview([("school", school) for school in several], several, clocks)
+            self.ask_matrix(["scotland", "wales"], date(2013, 12, 1), clocks)
+        for school, measure, months, as_at in TRACKED:
+            for known in self._knowledge():
+                self.ask_score_tracking(school, measure, months, Clocks(as_at, known))
+        self.ask_members("wales", Clocks(date(2014, 2, 1)))
+
+    def _knowledge(self) -> Sequence[datetime | None]:
+        return AS_KNOWN_AT if self._recorded_at else (None,)
+
+    def _clocks(self) -> Iterator[Clocks]:
+        for as_at in AS_AT:
+            for known in self._knowledge():
+                yield Clocks(as_at, known)
+
+    def ask_overview(self, population: Parameters, schools: Sequence[str], clocks: Clocks) -> None:
+        """The overview of three measures by school, characteristics and groups, row by row, in order."""
+        parameters = [*population, *_clock_parameters(clocks)]
+        parameters += [("measure", measure.id) for measure in MEASURES]
+        parameters += [("bands", ",".join(map(str, CUTS))), *(("by", by) for by in BY)]
+        told = read_report(self._client, "overview", parameters)
+        expected = self._oracle.overview(schools, MEASURES, CUTS, BY, clocks)
+        assert [row["row"] for row in told["rows"]] == [row["row"] for row in expected], parameters
+        for row, right in zip(told["rows"], expected, strict=True):
+            assert row == right, (parameters, row["row"])
+            self.cells += 8 * len(right["cells"]) + 3
+
+    def ask_matrix(self, schools: Sequence[str], first_on: date, clocks: Clocks) -> None:
+        """Two dates of one measure against each other."""
+        first, second = Measure("FFF", "2013J", "overall"), Measure("FFF", "2013J", "assessed")
+        cuts = (10, 25, 40, 70)
+        bands = ",".join(map(str, cuts))
+        parameters = [("school", school) for school in schools] + _clock_parameters(clocks)
+        parameters += [("first", f"{first.id}@{first_on}"), ("second", second.id)]
+        parameters += [("first_bands", bands), ("second_bands", bands)]
+        told = read_report(self._client, "matrix", parameters)
+        before = Clocks(first_on, clocks.as_known_at)
+        right = self._oracle.matrix(schools, (first, before), (second, clocks), cuts)
+        assert told["counts"] == right["counts"], parameters
+        unplotted = {(entry["first"], entry["second"]): entry["pupils"] for entry in told["unplotted"]}
+        assert unplotted == right["unplotted"], parameters
+        assert told["overlay"] == right["overlay"], parameters
+        self.cells += 25 + len(unplotted) + 3
+
+    def ask_score_tracking(self, school: str, measure: Measure, months: str, clocks: Clocks) -> None:
+        """Every pupil of a school through the months: values exactly, variances, averages."""
+        parameters = [("school", school), ("measure", measure.id), ("months", months), *_clock_parameters(clocks)]
+        told = self._all_pages("score-tracking", parameters)
+        firsts = list(_month_firsts(months))
+        ends = [_month_end(first) for first in firsts]
+        assert told["months"] == [str(end) for end in ends], parameters
+        start_on = self._oracle.year_start(school, firsts[0])
+        days: list[date | None] = [
+            min(end, clocks.as_at) if first <= clocks.as_at else None
+            for first, end in zip([start_on, *firsts], [start_on, *ends], strict=True)
+        ]
+        values = [
+            None if day is None else self._oracle.values([school], measure, Clocks(day, clocks.as_known_at))
+            for day in days
+        ]
+        expected = {pupil["student"] for pupil in self._oracle.pupils([school], clocks)}
+        assert {pupil["reference"] for pupil in told["pupils"]} == expected, parameters
+        assert len(told["pupils"]) == len(expected), parameters
+        for pupil in told["pupils"]:
+            key = (school, pupil["reference"])
+            shown = [None if column is None else _value(column.get(key)) for column in values]
+            assert [pupil["start"], *pupil["values"]] == shown, (parameters, key)
+            percents = [None if value is None else value["percent"] for value in shown]
+            variances = [
+                None if before is None or after is None else after - before for before, after in pairwise(percents)
+            ]
+            assert pupil["variances"] == variances, (parameters, key)
+            assert pupil["average_variance"] == average_variance(variances), (parameters, key)
+            self.cells += 2 * len(shown)
+
+    def ask_members(self, school: str, clocks: Clocks) -> None:
+        """The pupils behind one count are those whom the oracle puts there."""
+        measure = MEASURES[0]
+        parameters = [("school", school), ("measure", measure.id), ("bands", "20,40,60,80"), ("row", "whole")]
+        parameters += [("cell", "0:below"), ("cell", "0:no_data"), *_clock_parameters(clocks)]
+        told = self._all_pages("overview/members", parameters)
+        values = self._oracle.values([school], measure, clocks)
+        expected = {
+            pupil["student"]
+            for pupil in self._oracle.pupils([school], clocks)
+            if (result := values.get((school, pupil["student"]))) is None or 20 <= result.percent < 40
+        }
+        assert {pupil["reference"] for pupil in told["pupils"]} == expected
+        assert told["total"] == len(expected) == len(told["pupils"])
+        for pupil in told["pupils"]:
+            result = values.get((school, pupil["reference"]))
+            assert {**pupil["values"][0], "band": None} == _value(result)
+        self.cells += len(expected)
+
+    def ask_before_everything(self) -> None:
+        """Nothing was known then: an empty report, not an error."""
+        told = read_report(
+            self._client,
+            "overview",
+            [
+                *(("school", "wales"), ("measure", MEASURES[0].id), ("bands", "20,40,60,80")),
+                *_clock_parameters(Clocks(date(2014, 2, 1), BEFORE_EVERYTHING)),
+            ],
+        )
+        assert [(row["row"], row["pupils"]) for row in told["rows"]] == [("whole", 0)]
+
+    def _all_pages(self, report: str, parameters: Parameters) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        cursor: Parameters = []
+        while True:
+            page = read_report(self._client, report, [*parameters, ("limit", "500"), *cursor])
+            told = {**page, "pupils": [*told.get("pupils", []), *page["pupils"]]}
+            if page["next"] is None:
+                return told
+            cursor = [("cursor", page["next"])]
+
+
+def _clock_parameters(clocks: Clocks) -> Parameters:
+    known = clocks.as_known_at
+    return [("as_at", str(clocks.as_at)), *([("as_known_at", f"{known.isoformat()}Z")] if known else [])]
+
+
+def _value(result: Result | None) -> dict[str, Any]:
+    """A VALUE as the contract writes it."""
+    value: dict[str, Any] = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "band", "on"))
+    if result is None:
+        return {"status": "no_data", **value}
+    exact = {"numerator": str(result.numerator), "denominator": str(result.denominator)}
+    return {"status": "value", **value, "percent": result.percent, **exact}
+
+
+def _month_firsts(months: str) -> Iterator[date]:
+    if ".." not in months:
+        for month in months.split(","):
+            yield date.fromisoformat(f"{month}-01")
+        return
+    first, last = (date.fromisoformat(f"{month}-01") for month in months.split(".."))
+    while first <= last:
+        yield first
+        first = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+
+
+def _month_end(first: date) -> date:
+    return first.replace(day=monthrange(first.year, first.month)[1])
