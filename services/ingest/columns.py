@@ -1,8 +1,6 @@
-"""The table of what may be sent: for each kind of file its columns, and for each column its type.
+"""Reading rows against the table of kinds: the header of a file, and the fields of a row, all faults of it at once.
 
-A new kind is one entry in KINDS (events of other fields have their table in `event_bodies`). `parse_row` reads a row
-against it and reports every wrong field at once. It knows fields and Sents, not files, and decides nothing about what
-the ledger knows.
+It knows kinds, fields and Sents, not files, and decides nothing about what the ledger knows.
 """
 
 from __future__ import annotations
@@ -16,17 +14,8 @@ from typing import Any, cast
 import msgspec
 
 from services.ingest import fields as read
-from services.ingest.sent import (
-    AnySent,
-    Sent,
-    SentAssessment,
-    SentCharacteristic,
-    SentGroup,
-    SentPupil,
-    SentRow,
-    SentSchool,
-    SentYearGroup,
-)
+from services.ingest.kinds import KINDS, Shape
+from services.ingest.sent import AnySent, Sent, SentRow
 
 
 class RowContext(msgspec.Struct, frozen=True):
@@ -53,182 +42,7 @@ class HeaderFault(Exception):
         self.code, self.detail, self.parameter = code, detail, parameter
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column, its type, and whether every row must have it. `dated`: the reader also takes today."""
-
-    name: str
-    parse: Callable[..., Any]
-    required: bool = False
-    dated: bool = False
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """What one kind of row, or one type of event, consists of; `build` makes the Sent out of the values by name.
-
-    `key`: the columns of the row key, beside the school, where a row gives no reference.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    build: Callable[..., Any]
-    key: tuple[str, ...] = ()
-
-    def column_names(self) -> tuple[str, ...]:
-        """In the order of the contract."""
-        return tuple(column.name for column in self.columns)
-
-
-class CurriculumRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a curriculum file; `curriculum_rows` gathers them into whole versions."""
-
-    framework: str
-    version: str
-    subject: str
-    ability: str
-    objective: str
-    effective_on: date | datetime | None = None
-    year_group: str = ""
-    strand: str = ""
-    text: str = ""
-    weight: str = "1"
-    school: str | None = None
-    trust: str | None = None
-    source: str = "default"
-    reference: str | None = None
-    sequence: int = 0
-    recorded_at: datetime | None = None
-
-
-def required(name: str, parse: Callable[..., Any]) -> Column:
-    """A column that every row must have."""
-    return Column(name, parse, required=True)
-
-
-def optional(name: str, parse: Callable[..., Any]) -> Column:
-    """A column that a row may leave empty."""
-    return Column(name, parse)
-
-
-def required_day(name: str) -> Column:
-    """A date that every row must have."""
-    return Column(name, read.parse_day, required=True, dated=True)
-
-
-def optional_day(name: str, parse: Callable[[str, date], Any] = read.parse_day) -> Column:
-    """A date that a row may leave empty."""
-    return Column(name, parse, dated=True)
-
-
-SCHOOL = required("school", read.parse_identifier)
-PUPIL = required("pupil", read.parse_pupil)
-COMMON = (
-    optional("reference", read.parse_text),
-    optional("sequence", read.parse_sequence),
-    optional_day("recorded_at", read.parse_recorded_at),
-)
-_LONG_TEXT = partial(read.parse_text, length_max=1000)
-
-
 _ALWAYS_IN_KEY = ("school", "reference", "recorded_at")
-
-
-def _shape(name: str, build: Callable[..., Any], *columns: Column, key: str = "") -> Shape:
-    return Shape(name, (*columns, *COMMON), build, tuple(key.split()))
-
-
-KINDS: dict[str, Shape] = {
-    shape.name: shape
-    for shape in (
-        _shape(
-            "schools",
-            SentSchool,
-            SCHOOL,
-            required("name", read.parse_text),
-            optional("trust", read.parse_identifier),
-            optional_day("joined_on"),
-            optional_day("left_on"),
-            optional("nation", read.parse_nation),
-            optional("year_starts", read.parse_month),
-            optional("time_zone", read.parse_time_zone),
-            key="joined_on",
-        ),
-        _shape(
-            "pupils",
-            SentPupil,
-            SCHOOL,
-            PUPIL,
-            required_day("enrolled_on"),
-            optional_day("left_on"),
-            optional("year_group", read.parse_value),
-            optional("given_name", read.parse_text),
-            optional("family_name", read.parse_text),
-            optional_day("date_of_birth", read.parse_birth),
-            optional("sex", read.parse_value),
-            optional("upn", read.parse_text),
-            key="pupil enrolled_on",
-        ),
-        _shape(
-            "year-groups",
-            SentYearGroup,
-            SCHOOL,
-            PUPIL,
-            required("year_group", read.parse_value),
-            required_day("starts_on"),
-            key="pupil starts_on",
-        ),
-        _shape(
-            "groups",
-            SentGroup,
-            SCHOOL,
-            required("group", read.parse_text),
-            optional("kind", read.parse_group_kind),
-            PUPIL,
-            required_day("joined_on"),
-            optional_day("left_on"),
-            key="group pupil joined_on",
-        ),
-        _shape(
-            "characteristics",
-            SentCharacteristic,
-            SCHOOL,
-            PUPIL,
-            required("name", read.parse_text),
-            required("value", read.parse_value),
-            required_day("starts_on"),
-            optional_day("ends_on"),
-            key="pupil name starts_on",
-        ),
-        _shape(
-            "curriculum",
-            CurriculumRow,
-            required("framework", read.parse_identifier),
-            required("version", read.parse_identifier),
-            optional_day("effective_on"),
-            required("subject", read.parse_identifier),
-            required("ability", read.parse_ability),
-            optional("year_group", read.parse_value),
-            optional("strand", _LONG_TEXT),
-            required("objective", read.parse_identifier),
-            optional("text", read.parse_prose),
-            optional("weight", read.parse_weight),
-            optional("school", read.parse_identifier),
-            optional("trust", read.parse_identifier),
-        ),
-        _shape(
-            "assessments",
-            SentAssessment,
-            SCHOOL,
-            PUPIL,
-            required("subject", read.parse_identifier),
-            required("objective", read.parse_identifier),
-            required("state", read.parse_identifier),
-            required_day("assessed_on"),
-            optional("framework", read.parse_identifier),
-            optional("ability", read.parse_identifier),
-            key="pupil subject objective assessed_on sequence",
-        ),
-    )
-}
 
 
 def find_kind(kind: str) -> Shape:
@@ -332,9 +146,7 @@ def parse_fields(shape: Shape, fields: Mapping[str, str], context: RowContext) -
             text = text.strip()
         if not text:
             if is_required:
-                faults.append(
-                    RowFault(name, "", "missing_value", f"{name} is empty: {shape.name} needs it in each row.")
-                )
+                faults.append(RowFault(name, "", "missing_value", f"{name} is missing: {shape.name} needs it."))
             continue
         try:
             values[name] = parse(text)

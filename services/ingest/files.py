@@ -14,8 +14,9 @@ from typing import Protocol
 
 import msgspec
 
-from services.ingest.columns import HeaderFault, RowFault, Shape, check_header, find_kind, text_fields
+from services.ingest.columns import HeaderFault, RowFault, check_header, find_kind, text_fields
 from services.ingest.fields import shown
+from services.ingest.kinds import Shape
 from services.ingest.strict_json import JsonFault, parse_json
 
 BLOCK_BYTES = 128 * 1024
