@@ -1,0 +1,405 @@
+"""The rules of the way in, pure: what was sent, and what is known, become facts, duplicates or rejections.
+
+A Desk judges the rows or events of one chunk in order; what it accepts is known to the next one. It reads no clock and
+no database: `Knowledge` and the moment come in. What is wrong with a field by itself was found before (`columns`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from schemas import identifiers
+from schemas.events import Fact, YearGroupFrom
+from services.domain.calendar import local_date
+from services.ingest import facts
+from services.ingest import sent as told
+from services.ingest.columns import period_faults
+from services.ingest.knowledge import Curricula, Knowledge, School, Told, standing_of
+from services.ingest.pupils import PupilIds
+
+_DAY = timedelta(days=1)
+_MARK = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sends, as far as the rules care."""
+
+    actor: str
+    all: bool
+    schools: frozenset[str]
+    trusts: frozenset[str]
+    may_migrate: bool
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why one row or event changes nothing: the field ("" = all of it), a stable code, the reason and the fix."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What became of one row or event: rejected, or accepted with `facts`, or (no facts) a duplicate.
+
+    `names`: an enrolment that was accepted or known already, whose identity must be remembered, and when it was told.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    event_id: str = ""
+    superseded: bool = False
+    rejection: Rejection | None = None
+    names: tuple[told.SentPupil, datetime] | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of a file with the hashes of its key and content; its days are dates."""
+
+    sent: told.SentRow
+    key: str
+    content: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An item of POST /v1/events. `content`: its canonical bytes as sent, without the event id."""
+
+    sent: told.AnySent
+    type_name: str
+    content: bytes
+
+
+class _Refused(Exception):
+    def __init__(self, field: str, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.rejection = Rejection(field, code, detail)
+
+
+class _AtSchool(msgspec.Struct):
+    """What is the same for every row of a school in one chunk."""
+
+    covered: bool
+    registered: bool
+    time_zone: str
+    today: date
+    stamp: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a row is to the facts of its key: a `duplicate`, or a new `revision`, perhaps in the place of another."""
+
+    revision: int = 0
+    duplicate: Told | None = None
+    superseded: Told | None = None
+
+
+def outcome_of(told_facts: Sequence[Told], content: str, given: datetime | None) -> Outcome:
+    """Compare a row with what was said under its key (contract 3.1).
+
+    Without a given recorded_at it is compared with what stands now; with one, with the row of the same recorded_at.
+    """
+    if given is None:
+        last = standing_of(told_facts)
+    else:
+        last = standing_of([fact for fact in told_facts if fact.migrated and fact.recorded_at == given])
+    if last is not None and last.content == content:
+        return Outcome(duplicate=last)
+    return Outcome(revision=1 + max((fact.revision for fact in told_facts), default=0), superseded=last)
+
+
+class Desk:
+    """Decides in order; `accepted` are the facts so far."""
+
+    def __init__(self, knowledge: Knowledge, caller: Caller, now: datetime, batch_id: str, ids: PupilIds) -> None:
+        self._knowledge = knowledge
+        self._caller = caller
+        self._now = now
+        self._batch_id = batch_id
+        self._ids = ids
+        self._schools: dict[str, _AtSchool] = {}
+
+    # --- One row, version or event ---------------------------------------------------------------------------
+
+    def decide_row(self, row: Row) -> Decision:
+        """Judge a row of any kind but curriculum."""
+        sent = row.sent
+        try:
+            self._check_school_and_clock(sent)
+            sent = self._check_names(sent)
+        except _Refused as refused:
+            return Decision(rejection=refused.rejection)
+        facts_of_key = self._knowledge.told.get(row.key, ())
+        outcome = outcome_of(facts_of_key, row.content, sent.recorded_at)
+        if outcome.duplicate is not None:
+            return self._duplicate(sent, outcome.duplicate.event_id, outcome.duplicate.recorded_at)
+        base = self._row_base(sent, sent.school, row.key, row.content, outcome.revision)
+        return self._accept(sent, base, outcome.superseded is not None, standing_of(facts_of_key))
+
+    def decide_version(self, sent: told.SentCurriculum) -> Decision:
+        """Judge a whole version of a framework for each school that it goes to; one refusal refuses it everywhere."""
+        accepted: list[Fact] = []
+        superseded, event_id = False, ""
+        try:
+            for school in self.schools_of_version(sent):
+                row = self._check_school_and_clock(msgspec.structs.replace(sent, school=school))
+                key = facts.key_of_row(self._ids.pupil_key, row, school)
+                content = facts.content_of_row(self._ids.pupil_key, row, school)
+                outcome = outcome_of(self._knowledge.told.get(key, ()), content, row.recorded_at)
+                if outcome.duplicate is not None:
+                    event_id = event_id or outcome.duplicate.event_id
+                    continue
+                self._check_version(row, key)
+                superseded = superseded or outcome.superseded is not None
+                base = self._row_base(row, school, key, content, outcome.revision)
+                accepted.append(facts.make_fact(row, base, self._ids))
+        except _Refused as refused:
+            return Decision(rejection=refused.rejection)
+        for fact in accepted:
+            self._knowledge.learn(fact)
+        event_id = accepted[0].event_id if accepted else event_id
+        return Decision(facts=tuple(accepted), event_id=event_id, superseded=superseded)
+
+    def decide_event(self, event: Event) -> Decision:
+        """Judge an event. Events never consult what files said."""
+        sent = event.sent
+        pupil_key = self._ids.pupil_key
+        event_id = sent.event_id or identifiers.event_fact_id(sent.source, event.type_name, event.content)
+        content = facts.content_of_event(pupil_key, sent.source, event.type_name, sent.school, event.content)
+        try:
+            self._check_scope(sent.school)
+            if (sent.school, event_id) in self._knowledge.given:
+                return self._repeated_event(sent, event_id, content)
+            sent = self._check_school_and_clock(sent)
+            sent = self._check_names(sent)
+            self._check_event(sent, event_id)
+        except _Refused as refused:
+            return Decision(rejection=refused.rejection, event_id=event_id)
+        base = self._base(sent, sent.school, event_id)
+        if sent.event_id is not None:
+            base |= {"given_id": True, "content": content}
+        if isinstance(sent, told.SentWithdrawal):
+            base["withdraws_key"] = self._knowledge.keys_of.get((sent.school, sent.withdraws), "")
+        return self._accept(sent, base, False, None)
+
+    def schools_of_version(self, sent: told.SentCurriculum) -> list[str]:
+        """The schools that a version goes to: its school, the trust's members now, or all that the key may write."""
+        if sent.school:
+            return [sent.school]
+        registered = sorted(name for name, school in self._knowledge.schools.items() if school.registered)
+        if sent.trust is None:
+            targets = [name for name in registered if self._at(name).covered]
+        else:
+            targets = [name for name in registered if self._trust_of(name) == sent.trust]
+            open_to_caller = self._caller.all or sent.trust in self._caller.trusts
+            if not open_to_caller and not (targets and all(self._at(name).covered for name in targets)):
+                raise _Refused("trust", "forbidden_school", "The trust has schools outside the scope of this key.")
+        if not targets:
+            place = "trust" if sent.trust is not None else "school"
+            raise _Refused(place, f"unknown_{place}", f"No school is registered for this {place}: register one first.")
+        return targets
+
+    # --- The checks, in the order of what they give away -----------------------------------------------------
+
+    def _check_scope(self, school: str) -> None:
+        if not self._at(school).covered:
+            raise _Refused("school", "forbidden_school", "The key does not cover this school.")
+
+    def _check_school_and_clock(self, sent: Any) -> Any:
+        """The same with each day as a date. Refuses what lies outside the key's scope, unknown schools, wrong times."""
+        self._check_scope(sent.school)
+        school = self._at(sent.school)
+        if not school.registered and not isinstance(sent, told.SentSchool):
+            raise _Refused(
+                "school", "unknown_school", f"No school {sent.school} is known: send it as schools or SchoolRegistered."
+            )
+        if sent.recorded_at is not None:
+            self._check_migration(sent.recorded_at)
+        if sent.has_instants():
+            sent = sent.localise(getattr(sent, "time_zone", None) or school.time_zone)
+            for fault in period_faults(sent):
+                raise _Refused(fault.column, fault.code, fault.detail)
+        if isinstance(sent, told.SentAssessment):
+            self._check_day_of_mark("assessed_on", sent.assessed_on, sent.recorded_at, school)
+        return sent
+
+    def _check_migration(self, recorded_at: datetime) -> None:
+        if not self._caller.may_migrate:
+            raise _Refused(
+                "recorded_at",
+                "migrate_not_allowed",
+                "Only a key with the right 'migrate' may say when a fact was recorded: leave recorded_at out.",
+            )
+        if recorded_at > self._now:
+            raise _Refused("recorded_at", "in_the_future", "recorded_at lies in the future.")
+
+    def _check_day_of_mark(self, field: str, day: Any, recorded_at: datetime | None, school: _AtSchool) -> None:
+        if day > school.today:
+            raise _Refused(field, "in_the_future", f"{field} {day} lies in the future; today is {school.today}.")
+        if recorded_at is None or day < recorded_at.date() - _DAY:
+            return
+        recorded_on = local_date(recorded_at, school.time_zone)
+        if day > recorded_on:
+            raise _Refused(field, "after_recorded_at", f"{field} {day} lies after recorded_at, {recorded_on} there.")
+
+    def _check_names(self, sent: Any) -> Any:
+        """What a fact names must be known. Gives back the same, with a mark written in its one way."""
+        if isinstance(sent, told.SentPupil | told.SentSchool):
+            return sent
+        pupil = getattr(sent, "pupil", None)
+        if pupil is not None:
+            self._check_pupil("pupil", sent.school, pupil)
+        if isinstance(sent, told.SentAssessment):
+            state = _known_state(sent, self._knowledge.curriculum(sent.school))
+            return sent if state == sent.state else msgspec.structs.replace(sent, state=state)
+        if isinstance(sent, told.SentMerge | told.SentSplit):
+            self._check_pupil("other", sent.school, sent.other)
+            if self._ids.pupil(sent.school, sent.pupil) == self._ids.pupil(sent.school, sent.other):
+                raise _Refused("other", "same_pupil", "pupil and other are the same reference.")
+        return sent
+
+    def _check_pupil(self, field: str, school: str, reference: str) -> None:
+        if (school, self._ids.pupil(school, reference)) not in self._knowledge.pupils:
+            raise _Refused(
+                field, "unknown_pupil", f"No pupil of this reference was ever enrolled at {school}: send pupils first."
+            )
+
+    def _check_event(self, sent: Any, event_id: str) -> None:
+        if isinstance(sent, told.SentCurriculum):
+            self._check_version(sent, "")
+        if isinstance(sent, told.SentWithdrawal) and sent.withdraws == event_id:
+            raise _Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another event.")
+
+    def _check_version(self, sent: told.SentCurriculum, key: str) -> None:
+        """The rules between the versions of a school (contract 3.1)."""
+        others = self._knowledge.curriculum(sent.school).standing_besides(key)
+        for subject in sent.subjects:
+            for other in others:
+                if other.framework != sent.framework and subject.subject in other.subjects:
+                    raise _Refused(
+                        "subject",
+                        "subject_in_other_framework",
+                        f"Subject {subject.subject} belongs to framework {other.framework} at {sent.school}: "
+                        "a subject belongs to one framework in a school.",
+                    )
+        of_framework = [other for other in others if other.framework == sent.framework]
+        if sent.effective_on is None and any(other.version != sent.version for other in of_framework):
+            if any(other.version == sent.version and other.always for other in of_framework):
+                return
+            if key and any(fact for fact in self._knowledge.told.get(key, ()) if not fact.withdrawn):
+                return
+            raise _Refused(
+                "effective_on",
+                "missing_value",
+                f"Framework {sent.framework} has another version at {sent.school}: say from which day this one counts.",
+            )
+
+    # --- What comes of it ------------------------------------------------------------------------------------
+
+    def _accept(self, sent: Any, base: facts.Envelope, superseded: bool, standing: Told | None) -> Decision:
+        year_groups = self._year_groups(sent, standing) if isinstance(sent, told.SentPupil) else ()
+        fact = facts.make_fact(sent, base, self._ids, year_groups)
+        self._knowledge.learn(fact)
+        if isinstance(sent, told.SentSchool | told.SentTrustJoined | told.SentTrustLeft):
+            self._schools.pop(sent.school, None)
+        names = (sent, fact.recorded_at) if isinstance(sent, told.SentPupil) else None
+        return Decision(facts=(fact,), event_id=fact.event_id, superseded=superseded, names=names)
+
+    def _duplicate(self, sent: Any, event_id: str, told_at: datetime) -> Decision:
+        names = (sent, told_at) if isinstance(sent, told.SentPupil) else None
+        return Decision(event_id=event_id, names=names)
+
+    def _repeated_event(self, sent: Any, event_id: str, content: str) -> Decision:
+        known = self._knowledge.given[sent.school, event_id]
+        if sent.event_id is not None and known != content:
+            raise _Refused(
+                "event_id", "event_id_conflict", "The ledger has another fact under this event_id: use a new one."
+            )
+        return self._duplicate(sent, event_id, sent.recorded_at or self._at(sent.school).stamp)
+
+    def _year_groups(self, sent: told.SentPupil, standing: Told | None) -> tuple[YearGroupFrom, ...]:
+        if sent.recorded_at is not None:
+            return facts.year_groups_said(sent, (), None)
+        school = self._at(sent.school)
+        told_on = local_date(school.stamp, school.time_zone)
+        return facts.year_groups_said(sent, standing.year_groups if standing is not None else (), told_on)
+
+    def _row_base(self, sent: Any, school: str, key: str, content: str, revision: int) -> facts.Envelope:
+        event_id = identifiers.row_fact_id(
+            sent.source, sent.KIND, school, key, facts.instant_text(sent.recorded_at), revision
+        )
+        base = self._base(sent, school, event_id)
+        base |= {"batch_id": self._batch_id, "key": key, "content": content, "revision": revision}
+        return base
+
+    def _base(self, sent: Any, school: str, event_id: str) -> facts.Envelope:
+        return {
+            "event_id": event_id,
+            "school": school,
+            "recorded_at": sent.recorded_at or self._at(school).stamp,
+            "source": sent.source,
+            "sequence": sent.sequence,
+            "actor": self._caller.actor,
+            "migrated": sent.recorded_at is not None,
+        }
+
+    def _at(self, name: str) -> _AtSchool:
+        """What holds for a school in this chunk."""
+        at = self._schools.get(name)
+        if at is None:
+            school = self._knowledge.school(name)
+            today = local_date(self._now, school.time_zone)
+            at = self._schools[name] = _AtSchool(
+                covered=self._covers(name, school, today),
+                registered=school.registered,
+                time_zone=school.time_zone,
+                today=today,
+                stamp=max(self._now, school.stamp) if school.stamp is not None else self._now,
+            )
+        return at
+
+    def _trust_of(self, name: str) -> str | None:
+        return self._knowledge.school(name).trust_on(self._at(name).today)
+
+    def _covers(self, name: str, school: School, today: date) -> bool:
+        if self._caller.all or name in self._caller.schools:
+            return True
+        return bool(self._caller.trusts) and school.trust_on(today) in self._caller.trusts
+
+
+def _known_state(sent: told.SentAssessment, curricula: Curricula) -> str:
+    """The state as the ledger writes it. Refuses names that no standing version of the school knows."""
+    if sent.framework is not None and sent.framework not in curricula.frameworks:
+        raise _Refused("framework", "unknown_framework", f"{sent.school} has no framework {sent.framework}.")
+    name = curricula.framework_of.get(sent.subject)
+    if name is None or sent.framework not in (None, name):
+        where = f" in framework {sent.framework}" if sent.framework is not None else ""
+        raise _Refused("subject", "unknown_subject", f"{sent.school} has no subject {sent.subject}{where}.")
+    if sent.objective not in curricula.objectives[sent.subject]:
+        raise _Refused(
+            "objective", "unknown_objective", f"No version of framework {name} has this objective in {sent.subject}."
+        )
+    framework = curricula.frameworks[name]
+    if sent.state in framework.states:
+        return sent.state
+    if framework.marks_max is None:
+        raise _Refused("state", "unknown_state", f"{name} has no such state; it has {_some(framework.states)}.")
+    return _mark(sent.state, framework.marks_max)
+
+
+def _mark(state: str, marks_max: int) -> str:
+    if not _MARK.fullmatch(state):
+        raise _Refused("state", "unknown_state", f"A mark is a number from 0 to {marks_max} with up to 3 decimals.")
+    mark = Decimal(state)
+    if mark > marks_max:
+        raise _Refused("state", "out_of_range", f"The mark exceeds {marks_max}, the most that can be had.")
+    return f"{mark.normalize():f}"
+
+
+def _some(names: set[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:12]) + (", …" if len(listed) > 12 else "")

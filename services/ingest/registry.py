@@ -1,0 +1,294 @@
+"""The registry in PostgreSQL: what the facts of the log have made known, kept in step with the log.
+
+`hold` takes the one lock of each partition and catches up with the log; `apply` is the only writer of what facts make
+known, after an append and in catch-up alike, and it only adds. Reading it is `recall`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from schemas.codec import InvalidFact, UnknownFactType, decode_fact, encode_fact
+from schemas.events import (
+    AnyFact,
+    CurriculumPublished,
+    Fact,
+    FactWithdrawn,
+    PupilEnrolled,
+    SchoolJoinedTrust,
+    SchoolLeftTrust,
+    SchoolRegistered,
+)
+from services.ingest.knowledge import names_of_version
+from services.runtime.log.interface import Log, LogRecreated, LogUnavailable
+
+Placed = tuple[int, Fact]
+"""A fact with its offset."""
+
+CATCH_UP_RECORDS = 5_000
+_SCHEMA_LOCK = "markledger ingest"
+_log = structlog.get_logger("markledger.ingest.registry")
+
+
+class Held(msgspec.Struct):
+    """The partitions of which this transaction is the writer, and where each goes on."""
+
+    log_id: str
+    next_offsets: dict[int, int]
+
+
+class Registry:
+    """The tables of schema `ingest` that mirror one topic of the log."""
+
+    def __init__(self, pool: asyncpg.Pool, log: Log, topic: str) -> None:
+        self._pool = pool
+        self._log = log
+        self._topic = topic
+        self.partitions = 0
+
+    async def start(self) -> None:
+        """Create what is missing and catch up, one partition after another. Raises LogRecreated, LogUnavailable."""
+        self.partitions = await self._log.partitions(self._topic)
+        log_id = await self._log.log_id(self._topic)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", _SCHEMA_LOCK)
+            await connection.execute(files("services.ingest").joinpath("sql/registry.sql").read_text(encoding="utf-8"))
+            await connection.execute(
+                "INSERT INTO ingest.partition (partition, log_id, next_offset)"
+                " SELECT generate_series(0, $1 - 1), $2, 0 ON CONFLICT DO NOTHING",
+                self.partitions,
+                log_id,
+            )
+        for partition in range(self.partitions):
+            while await self._step(partition):
+                pass
+
+    async def hold(self, connection: Any, partitions: Iterable[int]) -> Held:
+        """Become the writer of these partitions until the transaction ends, and know all that their log holds."""
+        wanted = sorted(set(partitions))
+        held = await self._lock(connection, wanted)
+        for partition in wanted:
+            while await self._catch_up(connection, held, partition):
+                pass
+        return held
+
+    async def advance(self, connection: Any, held: Held) -> None:
+        """Write down how far the tables follow the log."""
+        await connection.execute(
+            "UPDATE ingest.partition AS p SET next_offset = n.next_offset"
+            " FROM unnest($1::int[], $2::bigint[]) AS n (partition, next_offset) WHERE p.partition = n.partition",
+            list(held.next_offsets),
+            list(held.next_offsets.values()),
+        )
+
+    async def apply(self, connection: Any, placed: Sequence[Placed]) -> None:
+        """Add what these facts make known. Facts that are there already change nothing."""
+        rows = _Rows()
+        for offset, fact in placed:
+            rows.add(offset, fact)
+        for statement, columns in rows.statements():
+            await connection.execute(statement, *columns)
+
+    async def _step(self, partition: int) -> bool:
+        """One transaction of catch-up; whether there is more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            held = await self._lock(connection, [partition])
+            more = await self._catch_up(connection, held, partition)
+            await self.advance(connection, held)
+        return more
+
+    async def _lock(self, connection: Any, partitions: list[int]) -> Held:
+        rows = await connection.fetch(
+            "SELECT partition, log_id, next_offset FROM ingest.partition WHERE partition = ANY($1::int[])"
+            " ORDER BY partition FOR UPDATE",
+            partitions,
+        )
+        log_id = await self._log.log_id(self._topic)
+        if len(rows) != len(partitions) or any(row["log_id"] != log_id for row in rows):
+            raise LogRecreated(
+                f"the registry was built from another log than {self._topic} is now (schema ingest of the database);"
+                " connect the log it belongs to, or drop the schema to build it again"
+            )
+        return Held(log_id, {row["partition"]: row["next_offset"] for row in rows})
+
+    async def _catch_up(self, connection: Any, held: Held, partition: int) -> bool:
+        """Take in what the log holds beyond the registry, at most one batch; whether there is more."""
+        start = held.next_offsets[partition]
+        _, end = await self._log.bounds(self._topic, partition)
+        if start == end:
+            return False
+        if start > end:
+            raise LogRecreated(f"{self._topic}/{partition} ends at {end}, but the registry has read up to {start}")
+        reader = self._log.reader(self._topic)
+        try:
+            await reader.assign({partition: start})
+            batch = (await reader.poll(CATCH_UP_RECORDS, 10_000)).get(partition)
+        finally:
+            await reader.close()
+        if batch is None:
+            raise LogUnavailable(f"{self._topic}/{partition} gave no record from {start} on, though it ends at {end}")
+        placed: list[Placed] = []
+        for record in batch.records:
+            fact = _decoded(record.value)
+            if fact is not None:
+                placed.append((record.offset, fact))
+        await self.apply(connection, placed)
+        held.next_offsets[partition] = batch.next_offset
+        _log.info("caught up", partition=partition, start=start, next_offset=batch.next_offset, end=end)
+        return batch.next_offset < end
+
+
+def _decoded(value: bytes | None) -> AnyFact | None:
+    """The fact, or None for a record that makes nothing known; the projector keeps such a record for the operator."""
+    try:
+        return decode_fact(value)
+    except (InvalidFact, UnknownFactType) as error:
+        _log.warning("record skipped", reason=type(error).__name__)
+        return None
+
+
+class _SchoolMarks:
+    """What `ingest.school` keeps of the facts of one school."""
+
+    def __init__(self) -> None:
+        self.stamp: datetime | None = None
+        self.school_version = self.curriculum_version = self.roster_version = 0
+        self.has_withdrawals = False
+
+    def add(self, offset: int, fact: Fact) -> None:
+        if not fact.migrated and (self.stamp is None or self.stamp < fact.recorded_at):
+            self.stamp = fact.recorded_at
+        withdrawal = isinstance(fact, FactWithdrawn)
+        self.has_withdrawals |= withdrawal
+        if withdrawal or isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust):
+            self.school_version = offset + 1
+        if withdrawal or isinstance(fact, CurriculumPublished):
+            self.curriculum_version = offset + 1
+        if withdrawal or (isinstance(fact, PupilEnrolled) and fact.revision > 1):
+            self.roster_version = offset + 1
+
+
+class _Rows:
+    """Facts, sorted into the rows of each table."""
+
+    def __init__(self) -> None:
+        self._schools: dict[str, _SchoolMarks] = {}
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _INSERTS}
+
+    def add(self, offset: int, fact: Fact) -> None:
+        marks = self._schools.get(fact.school)
+        if marks is None:
+            marks = self._schools[fact.school] = _SchoolMarks()
+        marks.add(offset, fact)
+        if fact.key:
+            self._rows["told"].append(
+                (
+                    bytes.fromhex(fact.key),
+                    fact.revision,
+                    fact.event_id,
+                    bytes.fromhex(fact.content),
+                    fact.recorded_at,
+                    offset,
+                    fact.migrated,
+                    fact.school,
+                    fact.batch_id,
+                )
+            )
+        elif not fact.batch_id:
+            content = bytes.fromhex(fact.content) if fact.content else None
+            self._rows["given_event"].append((fact.school, fact.event_id, content))
+        self._add_by_type(offset, fact)
+
+    def _add_by_type(self, offset: int, fact: Fact) -> None:
+        head = (fact.school, fact.event_id)
+        if isinstance(fact, PupilEnrolled):
+            key = bytes.fromhex(fact.key) if fact.key else None
+            groups = msgspec.json.encode(fact.year_groups) if fact.key and fact.year_groups else None
+            self._rows["pupil"].append((fact.school, fact.pupil, fact.event_id, offset, fact.recorded_at, key, groups))
+        elif isinstance(fact, FactWithdrawn):
+            self._rows["withdrawal"].append((*head, fact.withdraws))
+        elif isinstance(fact, CurriculumPublished):
+            names = msgspec.msgpack.encode(names_of_version(fact))
+            self._rows["curriculum"].append((*head, offset, fact.recorded_at, fact.key, names))
+        elif isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust):
+            self._rows["school_fact"].append((*head, offset, encode_fact(fact)))
+
+    def statements(self) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
+        for table, rows in self._rows.items():
+            if rows:
+                yield _INSERTS[table], list(zip(*rows, strict=True))
+        if self._schools:
+            marks = [
+                (
+                    school,
+                    mark.stamp,
+                    mark.school_version,
+                    mark.curriculum_version,
+                    mark.roster_version,
+                    mark.has_withdrawals,
+                )
+                for school, mark in self._schools.items()
+            ]
+            yield _UPSERT_SCHOOLS, list(zip(*marks, strict=True))
+
+
+_COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "told": (
+        ("key", "bytea"),
+        ("revision", "int"),
+        ("event_id", "uuid"),
+        ("content", "bytea"),
+        ("recorded_at", "timestamptz"),
+        ('"offset"', "bigint"),
+        ("migrated", "boolean"),
+        ("school", "text"),
+        ("batch", "text"),
+    ),
+    "given_event": (("school", "text"), ("event_id", "text"), ("content", "bytea")),
+    "school_fact": (("school", "text"), ("event_id", "text"), ('"offset"', "bigint"), ("value", "bytea")),
+    "curriculum": (
+        ("school", "text"),
+        ("event_id", "text"),
+        ('"offset"', "bigint"),
+        ("recorded_at", "timestamptz"),
+        ("key", "text"),
+        ("names", "bytea"),
+    ),
+    "pupil": (
+        ("school", "text"),
+        ("pupil", "text"),
+        ("event_id", "text"),
+        ('"offset"', "bigint"),
+        ("recorded_at", "timestamptz"),
+        ("key", "bytea"),
+        ("year_groups", "bytea"),
+    ),
+    "withdrawal": (("school", "text"), ("event_id", "text"), ("withdraws", "text")),
+}
+
+
+def _insert(table: str) -> str:
+    names = ", ".join(name for name, _ in _COLUMNS[table])
+    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(_COLUMNS[table], 1))
+    return f"INSERT INTO ingest.{table} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+
+
+_INSERTS = {table: _insert(table) for table in _COLUMNS}
+_UPSERT_SCHOOLS = """
+INSERT INTO ingest.school AS s
+    (school, stamp, school_version, curriculum_version, roster_version, has_withdrawals)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
+ON CONFLICT (school) DO UPDATE SET
+    stamp = greatest(s.stamp, excluded.stamp),
+    school_version = greatest(s.school_version, excluded.school_version),
+    curriculum_version = greatest(s.curriculum_version, excluded.curriculum_version),
+    roster_version = greatest(s.roster_version, excluded.roster_version),
+    has_withdrawals = s.has_withdrawals OR excluded.has_withdrawals
+"""
