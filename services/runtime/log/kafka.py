@@ -1,0 +1,87 @@
+"""The log on Apache Kafka, for trusts and nations: the same contract as the embedded log, by aiokafka.
+
+Appending is in `kafka_producer`, reading in `kafka_reader`, what a topic is in `kafka_topics`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition, errors
+
+from services.runtime.log.interface import RECORD_BYTES_MAX, LogError, LogUnavailable, RecordTooLarge
+from services.runtime.log.kafka_producer import KafkaAppender
+from services.runtime.log.kafka_reader import KafkaReader
+from services.runtime.log.kafka_topics import REQUEST_SECONDS_MAX, KafkaTopics
+
+APPEND_SECONDS_MAX: Final = 15.0
+
+
+class KafkaLog:
+    """The log in the cluster behind `bootstrap`; see `services.runtime.log.interface.Log` for the contract."""
+
+    def __init__(self, bootstrap: Sequence[str], *, append_seconds_max: float = APPEND_SECONDS_MAX) -> None:
+        self._bootstrap = list(bootstrap)
+        self._topics = KafkaTopics(self._bootstrap)
+        self._appender = KafkaAppender(self._bootstrap, append_seconds_max)
+
+    async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
+        """Create the topic if it is missing."""
+        try:
+            found = (await self._topics.describe(topic)).partitions
+        except LogUnavailable:
+            raise
+        except LogError:
+            await self._topics.create(topic, partitions, retention_ms=retention_ms, compacted=compacted)
+            found = (await self._topics.describe(topic)).partitions
+        if found != partitions:
+            raise LogError(f"topic {topic} has {found} partitions, not {partitions}; the count is fixed for life")
+
+    async def log_id(self, topic: str) -> str:
+        """Cluster id and topic id."""
+        return (await self._topics.describe(topic)).log_id
+
+    async def partitions(self, topic: str) -> int:
+        """The partition count of an existing topic."""
+        return (await self._topics.describe(topic)).partitions
+
+    async def append(self, topic: str, partition: int, items: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
+        """Append the items; they may lie in several batches, always in this order."""
+        if not items:
+            return []
+        for key, value in items:
+            if len(key) + len(value or b"") > RECORD_BYTES_MAX:
+                raise RecordTooLarge(f"a record of {topic} exceeds {RECORD_BYTES_MAX} bytes")
+        return await self._appender.append(topic, partition, items)
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset and the end."""
+        if not 0 <= partition < (await self._topics.describe(topic)).partitions:
+            raise LogError(f"topic {topic} has no partition {partition}")
+        at = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            request_timeout_ms=int(REQUEST_SECONDS_MAX * 1000),
+        )
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                await consumer.start()
+                firsts = await consumer.beginning_offsets([at])
+                ends = await consumer.end_offsets([at])
+        except (errors.KafkaError, TimeoutError) as error:
+            raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
+        finally:
+            await consumer.stop()
+        return firsts[at], ends[at]
+
+    def reader(self, topic: str) -> KafkaReader:
+        """A new reader without partitions."""
+        return KafkaReader(self._bootstrap, self._topics, topic)
+
+    async def close(self) -> None:
+        """Leave the cluster."""
+        await self._appender.close()
+        await self._topics.close()
