@@ -60,7 +60,8 @@ def find_kind(kind: str) -> Shape:
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name that is most like `name`."""
-    return difflib.get_close_matches(name[:64].lower(), list(known), n=1, cutoff=0.0)[0]
+    by_lower = {each.lower(): each for each in known}
+    return by_lower[difflib.get_close_matches(name[:64].lower(), list(by_lower), n=1, cutoff=0.0)[0]]
 
 
 def check_header(shape: Shape, header: Sequence[str], ignored: Collection[str]) -> tuple[str, ...]:
@@ -156,6 +157,16 @@ def parse_fields(shape: Shape, fields: Mapping[str, str], context: RowContext) -
         return faults
     sent = shape.build(**values)
     return period_faults(sent) or sent if isinstance(sent, Sent) else sent
+
+
+def parse_members(shape: Shape, members: Mapping[str, Any], context: RowContext, nested: Collection[str] = ()) -> Any:
+    """As parse_fields, for a JSON object of a body; `nested` names the members that are read elsewhere."""
+    texts, faults = text_fields(shape, members, nested, "Rename it or take it out.")
+    parsed = parse_fields(shape, texts, context)
+    if isinstance(parsed, list):
+        named = {fault.column for fault in faults}
+        faults.extend(fault for fault in parsed if fault.column not in named)
+    return faults or parsed
 
 
 def key_row(kind: str, fields: Mapping[str, str], context: RowContext) -> SentRow | None:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from services.ingest.sent import SentDay
 
 TEXT_LENGTH_MAX = 128
+LINE_LENGTH_MAX = 1000
 PROSE_LENGTH_MAX = 10_000
 EARLIEST_DAY = date(1990, 1, 1)
 EARLIEST_BIRTH = date(1900, 1, 1)
@@ -87,6 +88,11 @@ def parse_text(text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     if not text.isprintable():
         _check_characters(text)
     return text
+
+
+def parse_line(text: str) -> str:
+    """Printable text on one line that is no name: a title, a strand, a reason."""
+    return parse_text(text, LINE_LENGTH_MAX)
 
 
 def parse_prose(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -98,7 +97,6 @@ COMMON = (
     optional("sequence", read.parse_sequence),
     optional_day("recorded_at", read.parse_recorded_at),
 )
-_LONG_TEXT = partial(read.parse_text, length_max=1000)
 
 
 def _shape(name: str, build: Callable[..., Any], *columns: Column, key: str = "") -> Shape:
@@ -176,7 +174,7 @@ KINDS: dict[str, Shape] = {
             required("subject", read.parse_identifier),
             required("ability", read.parse_ability),
             optional("year_group", read.parse_value),
-            optional("strand", _LONG_TEXT),
+            optional("strand", read.parse_line),
             required("objective", read.parse_identifier),
             optional("text", read.parse_prose),
             optional("weight", read.parse_weight),
