@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 import asyncpg
 import msgspec
 
-from schemas.documents import decode_document
-from schemas.topics import partition_for
+from schemas.documents import SchoolDocument, decode_document
+from schemas.topics import FACTS, partition_for
 from services.access.keys import Access
 from services.query.answers import Provenance
 from services.query.population import natural_key
@@ -31,8 +31,8 @@ _POLL_SECONDS = 0.02
 _CHECKPOINTS = """
 SELECT a.version, p.log_id, p.partition, p.next_offset
 FROM projection.active a
-LEFT JOIN projection.partition p ON p.projection = a.name AND p.version = a.version
-WHERE a.name = $1
+LEFT JOIN projection.partition p ON p.projection = a.projection AND p.version = a.version AND p.topic = $2
+WHERE a.projection = $1
 """
 _DOCUMENTS = """
 SELECT d.school, d.partition, d.revision, CASE WHEN d.revision = held.revision THEN NULL ELSE d.data END AS data
@@ -67,21 +67,23 @@ class OutsideScope(Exception):
 
 
 class UnknownSchools(Exception):
-    """Schools that the views do not know; `stale`: they have not come as far as `min_position`."""
+    """Schools that nobody registered, as far as views that are not `stale` can tell."""
 
-    def __init__(self, schools: Sequence[str], stale: bool) -> None:
+    stale = False
+
+    def __init__(self, schools: Sequence[str]) -> None:
         super().__init__(", ".join(schools))
         self.schools = tuple(schools)
-        self.stale = stale
 
 
 class UnknownTrust(Exception):
-    """No school ever joined the trust; `stale` as in UnknownSchools."""
+    """No school ever joined the trust, as far as views that are not `stale` can tell."""
 
-    def __init__(self, trust: str, stale: bool) -> None:
+    stale = False
+
+    def __init__(self, trust: str) -> None:
         super().__init__(trust)
         self.trust = trust
-        self.stale = stale
 
 
 class ForeignPosition(Exception):
@@ -180,7 +182,10 @@ class Reader:
     async def _find_schools(
         self, connection: asyncpg.Connection, version: int, scope: Access, question: Question, stale: bool
     ) -> list[_Held]:
-        """The schools of the population, in natural order, all within the scope."""
+        """The schools of the population, in natural order, all within the scope.
+
+        Views that are stale may not know a school or a trust yet, which then has nothing, rather than being refused.
+        """
         trust, schools = question.population.trust, question.population.schools
         if trust is not None:
             rows = await connection.fetch(_TRUST_SCHOOLS.format(version=version), trust)
@@ -191,9 +196,13 @@ class Reader:
         if not all(_covers(scope, name, documents.get(name), question.on) for name in names):
             raise OutsideScope
         missing = [name for name in names if name not in documents]
-        if missing:
-            raise UnknownSchools(missing, stale)
-        return [documents[name] for name in names]
+        if missing and not stale:
+            raise UnknownSchools(missing)
+        return [documents[name] if name in documents else self._unread_school(name) for name in names]
+
+    def _unread_school(self, school: str) -> _Held:
+        partition = partition_for(school.encode(), self._partitions)
+        return _Held(0, partition, SchoolIndex(SchoolDocument(school)))
 
     async def _documents(
         self, connection: asyncpg.Connection, version: int, schools: Sequence[str]
@@ -207,9 +216,8 @@ class Reader:
             school, known = row["school"], held[row["school"]]
             if known is None or row["data"] is not None:
                 known = _Held(row["revision"], row["partition"], SchoolIndex(decode_document(row["data"])))
-                self._held[version, school] = known
+            self._held[version, school] = documents[school] = known
             self._held.move_to_end((version, school))
-            documents[school] = known
         while len(self._held) > CACHED_SCHOOLS_MAX:
             self._held.popitem(last=False)
         return documents
@@ -228,7 +236,7 @@ def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: 
 
 
 async def _read_checkpoint(connection: asyncpg.Connection | asyncpg.Pool) -> _Checkpoint:
-    rows = await connection.fetch(_CHECKPOINTS, TIMELINE)
+    rows = await connection.fetch(_CHECKPOINTS, TIMELINE, FACTS.name)
     if not rows:
         raise ViewsUnavailable("no version of the timeline is active")
     offsets = {row["partition"]: row["next_offset"] for row in rows if row["partition"] is not None}
@@ -261,9 +269,11 @@ def _trust_schools(
     """The members of a trust on the day of the roster, as known; a key of the trust covers those known now."""
     covers_trust = scope.all or trust in scope.trusts
     if not ever:
-        if covers_trust:
-            raise UnknownTrust(trust, stale)
-        raise OutsideScope
+        if not covers_trust:
+            raise OutsideScope
+        if not stale:
+            raise UnknownTrust(trust)
+        return []
     day, known_at = question.on.toordinal(), knowledge_time(question.clocks)
     members = [ever[name] for name in sorted(ever, key=natural_key)]
     members = [held for held in members if held.index.is_member(frozenset((trust,)), day, known_at)]

@@ -75,9 +75,7 @@ def test_a_member_carries_exact_values_of_all_measures() -> None:
             "school": "oak",
             "year_group": "4",
             "values": [
-                {"status": "value"}
-                | missing
-                | {"percent": 63, "numerator": "2.5", "denominator": "4", "band": "above"},
+                {"status": "value"} | missing | exact,
                 {"status": "not_applicable"} | missing,
             ],
         }
