@@ -5,11 +5,12 @@ The JSON routes and the pages both go through here, so they cannot differ. What 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
 import asyncpg
 
+from services.access.identities import names_of
 from services.access.keys import Access
 from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
 from services.query.answers import Listing, Matrix, Members, Name, Overview, ScoreTracking
@@ -32,18 +33,15 @@ from services.query.requests import (
     ScoreTrackingRequest,
 )
 
-NamesOf = Callable[[asyncpg.Pool, str, Iterable[str]], Awaitable[Mapping[str, Name]]]
-
 A = TypeVar("A", Members, ScoreTracking)
 
 
 class Reporting:
     """Answers requests for reports."""
 
-    def __init__(self, pool: asyncpg.Pool, reader: Reader, names_of: NamesOf) -> None:
+    def __init__(self, pool: asyncpg.Pool, reader: Reader) -> None:
         self._pool = pool
         self._reader = reader
-        self._names_of = names_of
 
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
         """The overview. Raises Problem, as every method here."""
@@ -77,9 +75,9 @@ class Reporting:
         except OutsideScope:
             raise _forbidden() from None
         except UnknownSchools as error:
-            raise _unknown("school", error.schools, error.stale) from None
+            raise _unknown("school", error.schools) from None
         except UnknownTrust as error:
-            raise _unknown("trust", (error.trust,), error.stale) from None
+            raise _unknown("trust", (error.trust,)) from None
         except ForeignPosition:
             detail = "This position was given by another ledger; leave it out, or ask the ledger that gave it."
             errors = [ProblemError("malformed_position", detail, parameter="min_position")]
@@ -98,9 +96,9 @@ class Reporting:
         for school, pupil in listing.shown:
             wanted.setdefault(school, []).append(pupil)
         names = {
-            (school, pupil): name
+            (school, pupil): Name(identity.reference, identity.name)
             for school, pupils in wanted.items()
-            for pupil, name in (await self._names_of(self._pool, school, pupils)).items()
+            for pupil, identity in (await names_of(self._pool, school, pupils)).items()
         }
         return listing.named(names)
 
@@ -111,9 +109,7 @@ def _forbidden() -> Problem:
     return Problem(403, "forbidden_school", "This key does not cover that", detail)
 
 
-def _unknown(kind: str, names: Iterable[str], stale: bool) -> Problem:
-    if stale:
-        return _later("The views have not come as far as min_position, and do not know all schools yet.")
+def _unknown(kind: str, names: Iterable[str]) -> Problem:
     detail = f"There is no {kind} called {', '.join(names)}. Check the spelling; ids are case-sensitive."
     errors = [ProblemError(f"unknown_{kind}", detail, parameter=kind)]
     return Problem(404, f"unknown_{kind}", f"There is no such {kind}", detail, errors)

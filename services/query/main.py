@@ -1,0 +1,118 @@
+"""The query service as an application: its parts put together, its routes, its start. `run` serves it alone.
+
+It is stateless: any number of them may run beside each other. `markledger up` serves the same application together
+with ingest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import uvicorn
+from litestar import Litestar, Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from schemas.topics import EMBEDDED_PARTITIONS, KAFKA_PARTITIONS
+from services.access import identities, keys
+from services.access.edge import with_edge
+from services.access.keys import Keyring
+from services.access.problems import Problem
+from services.query.directory import Directory
+from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
+from services.query.openapi import DOCUMENT
+from services.query.pages.problem_texts import PROBLEM_TEXTS
+from services.query.pages.render import HTML_MEDIA_TYPE, render
+from services.query.pages.routes import Site, as_page, page_handlers
+from services.query.reader import Reader
+from services.query.reporting import Reporting
+from services.query.routes import report_handlers
+from services.runtime.clock import utc_now
+from services.runtime.postgres import open_pool
+from services.runtime.settings import InvalidSettings, Settings, read_settings
+
+SERVICE = "query"
+
+
+def create_app(
+    settings: Settings, pool: asyncpg.Pool, keyring: Keyring, problems: Mapping[str, str] | None = None
+) -> Litestar:
+    """The application. `problems`: texts of the codes of other services, for the pages under /problems."""
+    reporting = Reporting(pool, Reader(pool, KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS))
+    site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
+
+    @asynccontextmanager
+    async def tables(_: Litestar) -> AsyncIterator[None]:
+        await keys.ensure_tables(pool)
+        await identities.ensure_tables(pool)
+        yield
+
+    app = Litestar(
+        route_handlers=[
+            *report_handlers(reporting, keyring, utc_now),
+            *page_handlers(site),
+            *_operation_handlers(pool),
+            *_document_handlers(),
+        ],
+        exception_handlers={Problem: as_page, Exception: as_page},
+        lifespan=[tables],
+        openapi_config=None,
+        logging_config=None,
+    )
+    return with_edge(app, SERVICE)
+
+
+def _operation_handlers(pool: asyncpg.Pool) -> list[HTTPRouteHandler]:
+    @get("/healthz", name="alive")
+    async def tell_alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @get("/readyz", name="ready")
+    async def tell_ready() -> Response[Any]:
+        readiness = await read_readiness(pool)
+        headers = {"Cache-Control": "no-store"}
+        return Response(readiness, status_code=200 if readiness.ready else 503, headers=headers)
+
+    @get("/metrics", name="metrics")
+    async def tell_metrics() -> Response[bytes]:
+        return Response(await render_metrics(pool), media_type=METRICS_MEDIA_TYPE)
+
+    return [tell_alive, tell_ready, tell_metrics]
+
+
+def _document_handlers() -> list[HTTPRouteHandler]:
+    @get("/docs", name="docs page")
+    async def show_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
+        origin = str(request.base_url).rstrip("/")
+        return Response(render("docs.html", who="", document=DOCUMENT, origin=origin), media_type=HTML_MEDIA_TYPE)
+
+    @get("/docs/openapi.json", name="openapi")
+    async def send_document() -> Response[dict[str, Any]]:
+        return Response(DOCUMENT)
+
+    return [show_docs, send_document]
+
+
+def run(host: str = "127.0.0.1", port: int = 8080) -> None:
+    """Serve the query service alone until told to stop. Raises InvalidSettings, PostgresError."""
+    asyncio.run(_serve(read_settings(), host, port))
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    if settings.database_dsn is None:
+        raise InvalidSettings("MARKLEDGER_DATABASE_URL: the query service alone needs a PostgreSQL server")
+    if settings.admin_key is None:
+        raise InvalidSettings("MARKLEDGER_ADMIN_KEY: the query service alone needs the administrator's key")
+    pool = await open_pool(settings.database_dsn, application=f"markledger {SERVICE}")
+    try:
+        keyring = Keyring(pool, settings.admin_key.get_secret_value())
+        app = create_app(settings, pool, keyring)
+        server = uvicorn.Server(
+            uvicorn.Config(app, host=host, port=port, access_log=False, log_config=None, server_header=False)
+        )
+        await server.serve()
+    finally:
+        await pool.close()

@@ -1,0 +1,219 @@
+"""The HTTP interface as an OpenAPI 3.1 document, made from the tables and Structs that the routes use themselves.
+
+What ingest takes is described here too, because one document describes the product; its bodies are the contract's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from services.access.problems import ProblemBody
+from services.query.answers import Matrix, Members, Overview, ScoreTracking
+from services.query.health import Readiness
+from services.query.routes import REPORTS
+
+_ANSWERS: Mapping[str, type[msgspec.Struct]] = {
+    "overview": Overview,
+    "overview/members": Members,
+    "score-tracking": ScoreTracking,
+    "matrix": Matrix,
+    "matrix/members": Members,
+}
+_REPEATED = ("school", "year_group", "group", "filter", "by", "measure", "bands", "cell")
+_SINGLE_MEASURE = "score-tracking"
+_REF = "#/components/schemas/{name}"
+
+_PARAMETERS: Mapping[str, str] = {
+    "school": "A school's id. Either schools or a trust.",
+    "trust": "A trust's id: its members at the date of the roster.",
+    "year_group": "Only pupils of any of these year groups.",
+    "group": "Only pupils of any of these classes or user groups.",
+    "filter": "NAME:VALUE of a characteristic: or inside a name, and between names.",
+    "as_at": "What was true on this date, YYYY-MM-DD. Default: today.",
+    "as_known_at": "What had been told by this instant, inclusive. Default: all that is known.",
+    "min_position": "Wait until the views have come as far as this position of an answer of ingest.",
+    "wait_seconds": "How long to wait for min_position, 0 to 30. Default: 2.",
+    "measure": "markbook:SUBJECT:ABILITY:overall|assessed, test:TEST:SUBJECT:COMPONENT:SCORE_TYPE, judgement:SUBJECT:SCALE.",
+    "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each.",
+    "settings": "The id of saved settings, instead of bands.",
+    "by": "Rows: school, year-group, group or characteristic:NAME.",
+    "denominator": "What percents divide by: row (default) or with_data.",
+    "row": "A row id of the overview. Default: whole.",
+    "cell": "INDEX:BAND or combined:PART of an overview; BAND:BAND of a matrix. Several are joined by or.",
+    "limit": "Pupils a page, 1 to 500. Default: 50.",
+    "cursor": "The `next` of the page before.",
+    "months": "2013-09..2014-08 or 2013-09,2013-10: 1 to 12 months. Default: the academic year of as_at.",
+    "members": "now: the roster of as_at (default); then: everyone on roll at a listed month end.",
+    "first": "MEASURE or MEASURE@DATE of the rows.",
+    "second": "MEASURE or MEASURE@DATE of the columns.",
+    "first_bands": "The cut-offs of the rows.",
+    "second_bands": "The cut-offs of the columns.",
+    "on": "Whose date gives roster, groups and filters: first or second (default).",
+}
+_REQUIRED = ("measure", "first", "second", "first_bands", "second_bands")
+
+
+def build_document() -> dict[str, Any]:
+    """The document. Component schemas come from msgspec, so that they are those of the answers."""
+    types = [*dict.fromkeys(_ANSWERS.values()), ProblemBody, Readiness]
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Markledger",
+            "version": "1",
+            "description": "Facts about what pupils have learned go in; reports for any date, as known at any time, "
+            "come out. Every answer carries its provenance, every refusal is a problem of RFC 9457.",
+        },
+        "security": [{"key": []}],
+        "paths": {**_report_paths(), **_ingest_paths(), **_operation_paths()},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "responses": {"problem": _response("A refusal", ProblemBody, "application/problem+json")},
+        },
+    }
+
+
+def _report_paths() -> dict[str, Any]:
+    return {
+        f"/v1/reports/{report.path}": {
+            "get": {
+                "summary": report.title,
+                "description": "End the path with .csv, or accept text/csv, for a table.",
+                "operationId": report.path.replace("/", "-"),
+                "tags": ["reports"],
+                "parameters": [_parameter(name, report.path) for name in report.known],
+                "responses": {
+                    "200": {
+                        "description": report.title,
+                        "content": {
+                            "application/json": {"schema": _schema_of(_ANSWERS[report.path])},
+                            "text/csv": {"schema": {"type": "string"}},
+                        },
+                    },
+                    **_PROBLEMS,
+                },
+            }
+        }
+        for report in REPORTS
+    }
+
+
+def _parameter(name: str, path: str) -> dict[str, Any]:
+    repeated = name in _REPEATED and not (name == "measure" and path == _SINGLE_MEASURE)
+    kind = {"type": "integer", "minimum": 1, "maximum": 500} if name == "limit" else {"type": "string"}
+    return {
+        "name": name,
+        "in": "query",
+        "required": name in _REQUIRED,
+        "description": _PARAMETERS[name],
+        "schema": {"type": "array", "items": kind} if repeated else kind,
+    }
+
+
+_PROBLEMS: dict[str, Any] = {
+    status: {"$ref": "#/components/responses/problem"} for status in ("401", "403", "404", "406", "422", "503")
+}
+
+
+def _ingest_paths() -> dict[str, Any]:
+    any_object = {"application/json": {"schema": {"type": "object"}}}
+    file = {name: {"schema": {"type": "string"}} for name in ("text/csv", "application/x-ndjson")}
+    return {
+        "/v1/events": {
+            "post": _operation("Send up to 500 facts", "202", "All accepted or known already", body=any_object)
+        },
+        "/v1/imports": {
+            "post": _operation(
+                "Send a file of facts, streamed, of any size",
+                "201",
+                "What became of its rows",
+                body=file,
+                parameters=_texts(
+                    kind="schools, pupils, year-groups, groups, characteristics, curriculum, assessments, …",
+                    source="Who says it. Default: default.",
+                    dry_run="true changes nothing and answers the same counts and errors.",
+                    import_id="A name for the import: imp_ and 1 to 60 letters and digits.",
+                    ignore="A column to leave out.",
+                    states="States of a curriculum: not_yet:0,achieved:1 or marks:100.",
+                ),
+            )
+        },
+        "/v1/imports/{id}": {"get": _operation("An import and its counts", "200", "The import", parameters=[_ID])},
+        "/v1/imports/{id}/errors.csv": {
+            "get": _operation("The rows that were rejected", "200", "row,column,value,code,message", parameters=[_ID])
+        },
+        "/v1/imports/{id}/reverse": {
+            "post": _operation("Withdraw all facts of an import", "200", "How many were withdrawn", parameters=[_ID])
+        },
+        "/v1/keys": {
+            "post": _operation("Make a key", "201", "The key, shown once", body=any_object),
+            "get": _operation("List the keys", "200", "Keys without their secret"),
+        },
+    }
+
+
+def _operation_paths() -> dict[str, Any]:
+    ready = {"200": _response("Ready", Readiness), "503": _response("Not ready, with reasons", Readiness)}
+    return {
+        "/healthz": {"get": {**_operation("Whether the process is alive", "200", "Alive"), "security": []}},
+        "/readyz": {
+            "get": {**_operation("Whether reports can be made", "200", "Ready"), "responses": ready, "security": []}
+        },
+        "/metrics": {"get": {**_operation("Metrics for Prometheus", "200", "Metrics"), "security": []}},
+    }
+
+
+_ID: dict[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The id of the import.",
+    "schema": {"type": "string"},
+}
+
+
+def _texts(**descriptions: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name == "kind",
+            "description": text,
+            "schema": {"type": "array", "items": {"type": "string"}} if name == "ignore" else {"type": "string"},
+        }
+        for name, text in descriptions.items()
+    ]
+
+
+def _operation(
+    summary: str,
+    status: str,
+    answer: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    parameters: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {status: {"description": answer}, **_PROBLEMS},
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": dict(body)}
+    return operation
+
+
+def _response(description: str, answer: type[msgspec.Struct], media_type: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": _schema_of(answer)}}}
+
+
+def _schema_of(answer: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=answer.__name__)}
+
+
+DOCUMENT = build_document()
