@@ -18,19 +18,27 @@ import structlog
 from services.projector.compaction import Compaction
 from services.projector.feed import Feed, is_transient
 from services.projector.folding import Folder, Step
-from services.projector.leases import HEARTBEAT_SECONDS, Leases
+from services.projector.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, Leases
 from services.projector.projection import Projection
-from services.projector.schools import Schools
+from services.projector.schools import FACTS_HELD_MAX, Schools
 from services.projector.status import StatusWriter
 from services.projector.store import Store
 from services.runtime.log.interface import Batch, Log, LogRecreated, LogUnavailable, OffsetOutOfRange
 
-RECORDS_MAX = 10_000
-IDLE_POLL_MS = 100
 BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
-RETRY_SECONDS = (2.0, 5.0, 10.0, 30.0, 60.0)
 
 logger = structlog.get_logger(__name__)
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How much at a time and how often. `retry_seconds`: waits before a stopped partition is tried again."""
+
+    records_max: int = 10_000
+    poll_ms: int = 100
+    lease_seconds: float = LEASE_SECONDS
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+    retry_seconds: tuple[float, ...] = (2.0, 5.0, 10.0, 30.0, 60.0)
+    facts_held_max: int = FACTS_HELD_MAX
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -50,13 +58,16 @@ class Suspects(msgspec.Struct, frozen=True):
 class Loop:
     """One worker on one feed."""
 
-    def __init__(self, pool: asyncpg.Pool, log: Log, feed: Feed, projection: Projection, worker: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, log: Log, feed: Feed, projection: Projection, worker: str, pace: Pace
+    ) -> None:
         self._log = log
         self._feed = feed
-        self._leases = Leases(pool, feed, worker)
+        self._pace = pace
+        self._leases = Leases(pool, feed, worker, lease_seconds=pace.lease_seconds)
         self._status = StatusWriter(pool, feed, worker)
         self._store = Store(pool, feed, worker)
-        self._schools = Schools(projection, self._store)
+        self._schools = Schools(projection, self._store, pace.facts_held_max)
         self._folder = Folder(projection, self._store, self._schools, feed.partitions)
         self._compaction = Compaction(pool, feed, self._store, projection, self._schools)
         self._reader = log.reader(feed.topic)
@@ -64,6 +75,7 @@ class Loop:
         self._assigned: frozenset[int] = frozenset()
         self._assignment_stands = False
         self._log_known = True
+        self._entered = False
         self._stopped: dict[int, Stopped] = {}
         self._suspects: dict[int, Suspects] = {}
         self._level_at: dict[int, float] = {}
@@ -93,14 +105,17 @@ class Loop:
             await self._leave()
 
     async def _turn(self, stop: asyncio.Event) -> None:
+        if not self._entered:
+            await self._leases.enter()
+            self._entered = True
         if _now() >= self._balance_at:
             await self._balance()
         try:
             await self._assign()
             if not self._assigned:
-                await wait_for(stop, IDLE_POLL_MS / 1000)
+                await wait_for(stop, self._pace.poll_ms / 1000)
                 return
-            batches = await self._reader.poll(RECORDS_MAX, IDLE_POLL_MS)
+            batches = await self._reader.poll(self._pace.records_max, self._pace.poll_ms)
         except OffsetOutOfRange as error:
             await self._stop_out_of_range(error)
             return
@@ -121,7 +136,7 @@ class Loop:
             self._forget(changed | lost)
             await self._compaction.watch(changed)
             self._expected = owned
-        self._balance_at = _now() + HEARTBEAT_SECONDS
+        self._balance_at = _now() + self._pace.heartbeat_seconds
         await self._report()
 
     def _forget(self, partitions: Collection[int]) -> None:
@@ -167,7 +182,7 @@ class Loop:
 
     def _note_level(self, batches: Mapping[int, Batch]) -> None:
         """What a poll that had room for more did not bring has nothing more."""
-        if sum(len(batch.records) for batch in batches.values()) < RECORDS_MAX:
+        if sum(len(batch.records) for batch in batches.values()) < self._pace.records_max:
             self._level_at.update(dict.fromkeys(self._assigned - batches.keys(), _now()))
 
     def _only_suspects(self, batches: Mapping[int, Batch]) -> dict[int, Batch]:
@@ -244,7 +259,8 @@ class Loop:
     async def _stop(self, partition: int, reason: str, error: Exception) -> None:
         before = self._stopped.get(partition)
         attempts = 1 if before is None else before.attempts + 1
-        wait_seconds = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+        waits = self._pace.retry_seconds
+        wait_seconds = waits[min(attempts, len(waits)) - 1]
         self._stopped[partition] = Stopped(attempts, _now() + wait_seconds)
         logger.error("partition stopped", partition=partition, reason=reason, attempts=attempts, exc_info=error)
         level_seconds_ago = _now() - self._level_at.get(partition, float("-inf"))
@@ -275,7 +291,7 @@ class Loop:
 
     async def _keep_alive(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._pace.heartbeat_seconds)
             try:
                 await self._leases.beat()
             except Exception as error:

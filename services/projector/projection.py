@@ -25,9 +25,12 @@ class BlockKey(NamedTuple):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A block as it stands in the views, with the tails of its later commits, oldest first."""
+    """A block as it stands in the views, with the tails of its later commits, oldest first.
 
-    block: bytes
+    `block` is None where there are only tails so far.
+    """
+
+    block: bytes | None
     tails: tuple[bytes, ...] = ()
 
 

@@ -85,6 +85,8 @@ _PUT_MEMBERS = """
 INSERT INTO {views}.trust_member (trust, school)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"""
 
+_HAS_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+
 
 class Move(msgspec.Struct, frozen=True):
     """A partition goes from one offset to another, by so many facts."""
@@ -217,8 +219,10 @@ async def create_tables(pool: asyncpg.Pool, projection: str, version: int) -> No
         # made once and never touched again: even an ALTER without effect would wait for every reader
         if not await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema):
             await connection.execute(f"CREATE SCHEMA {schema}")
-            views = (_SQL_VIEWS / f"{projection}.sql").read_text(encoding="utf-8")
-            await connection.execute(views.replace("{version}", str(version)))
+            views = (_SQL_VIEWS / f"{projection}.sql").read_text(encoding="utf-8").replace("{version}", str(version))
+            if not await connection.fetchval(_HAS_LZ4):  # the embedded server's build lacks it
+                views = views.replace("COMPRESSION lz4", "COMPRESSION pglz")
+            await connection.execute(views)
         await connection.execute(
             "INSERT INTO projection.active (projection, version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             projection,
@@ -228,16 +232,15 @@ async def create_tables(pool: asyncpg.Pool, projection: str, version: int) -> No
 
 def join_tails(blocks: Sequence[Mapping[str, Any]], tails: Sequence[Mapping[str, Any]]) -> list[SchoolBlock]:
     """Rows of blocks and rows of their tails (in order) as blocks."""
-    following: dict[tuple[str, str, int], list[bytes]] = {}
-    for row in tails:
-        following.setdefault((row["school"], row["stream"], row["starts"]), []).append(row["data"])
-    found = []
+    found: dict[tuple[str, str, int], tuple[bytes | None, list[bytes]]] = {}
     for row in blocks:
-        own = following.get((row["school"], row["stream"], row["starts"]), [])
-        found.append(
-            SchoolBlock(row["school"], BlockKey(row["stream"], row["starts"]), Stored(row["data"], tuple(own)))
-        )
-    return found
+        found[row["school"], row["stream"], row["starts"]] = (row["data"], [])
+    for row in tails:
+        found.setdefault((row["school"], row["stream"], row["starts"]), (None, []))[1].append(row["data"])
+    return [
+        SchoolBlock(school, BlockKey(stream, starts), Stored(block, tuple(following)))
+        for (school, stream, starts), (block, following) in found.items()
+    ]
 
 
 def _key_columns(keys: Sequence[tuple[str, BlockKey]]) -> tuple[list[str], list[str], list[int]]:
