@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from schemas.documents import FOREVER, Cell, Lane, Rectangle
 from schemas.events import ALWAYS, CurriculumPublished, Subject
 from services.domain.periods import Periods, changes, holds_at
+from services.domain.schools import DEFAULT_YEAR_STARTS
 
 LAST_DAY = date.max.toordinal()
 
@@ -64,11 +66,11 @@ def grid(
     contents: dict[str, LaneContent] = {}
     cache: dict[tuple[int, str, int], str] = {}
     rectangles: list[Rectangle] = []
-    for known_from, known_to in zip(instants, [*instants[1:], FOREVER], strict=True):
+    for known_from, known_to in pairwise([*instants, FOREVER]):
         month = _month_at(year_starts, known_from)
         known = [v for v in versions if holds_at(v.stands, known_from)]
         row: list[Rectangle] = []
-        for starts, ends in zip(days, [*days[1:], LAST_DAY], strict=True):
+        for starts, ends in pairwise([*days, LAST_DAY]):
             lanes = tuple(
                 sorted(
                     _lane_id(version, subject, month, cache, contents) for version, subject in _in_force(known, starts)
@@ -83,7 +85,7 @@ def grid(
 
 
 def _month_at(year_starts: Sequence[tuple[int, int]], instant: int) -> int:
-    month = year_starts[0][1] if year_starts else 9
+    month = DEFAULT_YEAR_STARTS
     for known, value in year_starts:
         if known <= instant:
             month = value

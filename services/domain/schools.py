@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from schemas.documents import FOREVER, Membership, SchoolDetails
 from schemas.events import ALWAYS, Fact, SchoolJoinedTrust, SchoolLeftTrust, SchoolRegistered
 from services.domain.periods import Periods, changes, holds_at
-from services.domain.timeline import NOTHING, Dated, latest
+from services.domain.timeline import AFTER_EVERY_DAY, NOTHING, Dated, latest
 
-LAST_DAY = 2**31
 YEAR_STARTS = {"scotland": 8}
 DEFAULT_NATION, DEFAULT_YEAR_STARTS, DEFAULT_TIME_ZONE = "england", 9, "Europe/London"
 
@@ -29,7 +29,7 @@ def details(facts: Sequence[SchoolFact]) -> tuple[SchoolDetails, ...]:
     registered = [f for f in facts if isinstance(f.fact, SchoolRegistered)]
     found: list[SchoolDetails] = []
     instants = changes([f.stands for f in registered])
-    for known_from, known_to in zip(instants, [*instants[1:], FOREVER], strict=True):
+    for known_from, known_to in pairwise([*instants, FOREVER]):
         standing = sorted((f for f in registered if holds_at(f.stands, known_from)), key=lambda f: f.told)
         if not standing:
             continue
@@ -60,32 +60,27 @@ def memberships(facts: Sequence[SchoolFact]) -> tuple[Membership, ...]:
     trusts: list[str] = []
     found: list[Membership] = []
     instants = changes([f.stands for f in facts])
-    for known_from, known_to in zip(instants, [*instants[1:], FOREVER], strict=True):
+    for known_from, known_to in pairwise([*instants, FOREVER]):
         dated = _dated([f for f in facts if holds_at(f.stands, known_from)], trusts)
-        steps = latest(dated)
-        for (starts, trust), next_step in zip(steps, [*steps[1:], (LAST_DAY, NOTHING)], strict=True):
+        for (starts, trust), (next_starts, _) in pairwise([*latest(dated), (AFTER_EVERY_DAY, NOTHING)]):
             if trust != NOTHING:
-                found.append(Membership(known_from, known_to, trusts[trust], starts, next_step[0] - 1))
+                found.append(Membership(known_from, known_to, trusts[trust], starts, next_starts - 1))
     return tuple(found)
 
 
 def _dated(standing: Sequence[SchoolFact], trusts: list[str]) -> list[Dated]:
-    joined: list[Dated] = []
+    placed: list[Dated] = []
     for known in standing:
-        fact = known.fact
-        if isinstance(fact, SchoolRegistered | SchoolJoinedTrust) and fact.trust is not None:
-            if fact.trust not in trusts:
-                trusts.append(fact.trust)
-            joined.append(_place(known, trusts.index(fact.trust), (fact.joined_on or ALWAYS).toordinal(), False))
-    for known in standing:
-        fact = known.fact
-        if isinstance(fact, SchoolLeftTrust):
-            before = [j for j in joined if j.day <= fact.left_on.toordinal() and not j.closes]
-            latest_start = max((j.order for j in before), default=None)
-            governed = next((j for j in before if j.order == latest_start), None)
-            if governed is not None and fact.trust in (None, trusts[governed.value]):
-                joined.append(_place(known, NOTHING, fact.left_on.toordinal(), True))
-    return joined
+        trust = getattr(known.fact, "trust", None)
+        if trust is not None and trust not in trusts:
+            trusts.append(trust)
+        value = NOTHING if trust is None else trusts.index(trust)
+        match known.fact:
+            case (SchoolRegistered() | SchoolJoinedTrust()) as fact if trust is not None:
+                placed.append(_place(known, value, (fact.joined_on or ALWAYS).toordinal(), False))
+            case SchoolLeftTrust() as fact:
+                placed.append(_place(known, value, fact.left_on.toordinal(), True))
+    return placed
 
 
 def _place(known: SchoolFact, value: int, day: int, closes: bool) -> Dated:

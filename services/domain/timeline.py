@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -16,6 +17,8 @@ from services.domain.periods import Periods, changes, holds_at
 
 NOTHING = -1
 """The value of a chain before its first day, and after an end."""
+
+AFTER_EVERY_DAY = 2**31
 
 Step = tuple[int, int]
 """From this day (ordinal) on, the chain has this value (an index, or NOTHING)."""
@@ -36,7 +39,7 @@ class Dated(msgspec.Struct, frozen=True, gc=False):
     """A fact of a chain: what it says (an index), its place in the order of truth, whose it is, and when it stands.
 
     `ends`: the last day that it says, or None. With `closes` it is no value but an end: `day` is the last day of what
-    started latest before it.
+    started latest before it, with that `value` if it is not NOTHING.
     """
 
     value: int
@@ -64,17 +67,17 @@ def latest(facts: Sequence[Dated]) -> list[Step]:
     """The latest value governs, until the next starts or it ends (assessments, year groups, characteristics)."""
     winners: dict[int, Dated] = {}
     for fact in facts:
-        if not fact.closes and (fact.day not in winners or fact.order > winners[fact.day].order):
+        if not fact.closes and (fact.day not in winners or fact.order >= winners[fact.day].order):
             winners[fact.day] = fact
     days = sorted(winners)
     steps: list[Step] = []
-    for day, next_day in zip(days, [*days[1:], None], strict=True):
+    for day, next_day in pairwise([*days, AFTER_EVERY_DAY]):
         end = end_of(winners[day], facts)
         if end is not None and end < day:
             steps.append((day, NOTHING))
             continue
         steps.append((day, winners[day].value))
-        if end is not None and (next_day is None or end + 1 < next_day):
+        if end is not None and end + 1 < next_day:
             steps.append((end + 1, NOTHING))
     return steps
 
@@ -108,9 +111,14 @@ def end_of(fact: Dated, facts: Sequence[Dated]) -> int | None:
     """
     end, told = fact.ends, fact.told if fact.ends is not None else (-1, -1)
     for closing in facts:
-        if closing.closes and closing.day >= fact.day and closing.told > told:
-            latest_start = max(f.day for f in facts if not f.closes and f.day <= closing.day)
-            if latest_start == fact.day:
+        if (
+            closing.closes
+            and closing.day >= fact.day
+            and closing.told > told
+            and closing.value in (NOTHING, fact.value)
+        ):
+            alike = [f.day for f in facts if not f.closes and closing.value in (NOTHING, f.value)]
+            if max(day for day in alike if day <= closing.day) == fact.day:
                 end, told = closing.day, closing.told
     return end
 

@@ -7,6 +7,7 @@ of the school's facts in order, whatever the batches. Pure: reading and writing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -209,7 +210,7 @@ def _work(
 
 
 def _nexts(boundaries: Sequence[int], starts: Sequence[int]) -> tuple[int | None, ...]:
-    following = dict(zip(boundaries, [*boundaries[1:], None], strict=True))
+    following: dict[int, int | None] = {**dict(pairwise(boundaries)), **({boundaries[-1]: None} if boundaries else {})}
     return tuple(following[month] for month in starts)
 
 

@@ -65,13 +65,6 @@ class AssessmentColumns:
         """The key of a row, or NO_KEY."""
         return bytes(self.keys[row * 16 : row * 16 + 16])
 
-    def find(self, identity: bytes) -> int | None:
-        """The row with this identity, looked for in all of them."""
-        at = self.identities.find(identity)
-        while at >= 0 and at % 16:
-            at = self.identities.find(identity, at + 1)
-        return at // 16 if at >= 0 else None
-
 
 class Facts:
     """All facts of a school, found by identity, by key and by chain."""
@@ -79,7 +72,7 @@ class Facts:
     def __init__(self) -> None:
         self.rows = AssessmentColumns()
         self.others: list[Kept] = []
-        self._unkeyed: dict[bytes, Ref] = {}
+        self._by_identity: dict[bytes, Ref] = {}
         self._by_key: dict[bytes, Ref | list[Ref]] = {}
 
     def __len__(self) -> int:
@@ -117,31 +110,13 @@ class Facts:
         found = self._by_key.get(key, ()) if key != NO_KEY else ()
         return (found,) if isinstance(found, int) else tuple(found)
 
-    def find(self, identity: bytes, key: bytes) -> Ref | None:
-        """The fact of this identity; `key` is its key if that is told, else everything is looked through."""
-        for ref in self.family(key):
-            if self.told(ref).identity == identity:
-                return ref
-        if identity in self._unkeyed:
-            return self._unkeyed[identity]
-        if key != NO_KEY:
-            return None
-        row = self.rows.find(identity)
-        if row is not None:
-            return row
-        return next((-1 - at for at, kept in enumerate(self.others) if kept.told.identity == identity), None)
-
-    def knows(self, identity: bytes, key: bytes, *, may_be_made: bool) -> bool:
-        """Whether a fact of this identity came before. `may_be_made`: the id may be one that was made for a row."""
-        if identity in self._unkeyed:
-            return True
-        if key == NO_KEY:
-            return may_be_made and self.find(identity, NO_KEY) is not None
-        return any(self.told(ref).identity == identity for ref in self.family(key))
+    def find(self, identity: bytes) -> Ref | None:
+        """The fact of this identity."""
+        return self._by_identity.get(identity)
 
     def _index(self, ref: Ref, identity: bytes, key: bytes) -> None:
+        self._by_identity[identity] = ref
         if key == NO_KEY:
-            self._unkeyed[identity] = ref
             return
         found = self._by_key.get(key)
         if found is None:

@@ -46,7 +46,7 @@ class SchoolFold:
         if isinstance(fact, ImportStarted | ImportCompleted | ImportReversed):
             return
         identity, key = identity_of(fact.event_id), key_of(fact.key)
-        if self.state.known.knows(identity, key, may_be_made=fact.given_id and _is_made(identity, fact.event_id)):
+        if self.state.known.find(identity) is not None:
             return
         told = Told(identity, int(fact.recorded_at.timestamp()), offset)
         if isinstance(fact, ObjectiveAssessed):
@@ -124,7 +124,7 @@ class SchoolFold:
         state = self.state
         targets: list[Ref] = []
         if isinstance(fact, FactWithdrawn):
-            target = state.known.find(identity_of(fact.withdraws), key_of(fact.withdraws_key))
+            target = state.known.find(identity_of(fact.withdraws))
             targets = [] if target is None else [target]
         touched = self._touched((*targets, *state.known.family(key)))
         dirty = self._dirty_of(touched)
@@ -154,7 +154,7 @@ class SchoolFold:
             found.add(ref)
             waiting += known.family(known.key(ref))
             if ref < 0 and isinstance(fact := known.other(ref).fact, FactWithdrawn):
-                target = known.find(identity_of(fact.withdraws), key_of(fact.withdraws_key))
+                target = known.find(identity_of(fact.withdraws))
                 if target is not None:
                     waiting.append(target)
         return found
@@ -304,8 +304,3 @@ def _year_start(month: int, day: int) -> int:
 
 def _decides_grid(fact: AnyFact) -> bool:
     return isinstance(fact, CurriculumPublished) or is_school_fact(fact)
-
-
-def _is_made(identity: bytes, event_id: str) -> bool:
-    """Whether a given id looks like one that ingest makes (a UUID of version 5)."""
-    return len(event_id) == 36 and identity[6] >> 4 == 5

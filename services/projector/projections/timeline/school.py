@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
+from itertools import pairwise
 
 from schemas.documents import FOREVER, Alias, Rectangle, RosterValue
 from schemas.events import (
@@ -150,7 +151,7 @@ class SchoolState:
         """Note all that a withdrawal names, after loading."""
         for kept in self.known.others:
             if isinstance(kept.fact, FactWithdrawn):
-                ref = self.known.find(identity_of(kept.fact.withdraws), key_of(kept.fact.withdraws_key))
+                ref = self.known.find(identity_of(kept.fact.withdraws))
                 if ref is not None:
                     self.mark_family(ref)
 
@@ -222,7 +223,7 @@ class SchoolState:
             ]
             stands = {ref: self.stands(ref) for _, ref in enrolments}
             instants = sorted({*people.instants, *changes(list(stands.values()))})
-            for known_from, known_to in zip(instants, [*instants[1:], FOREVER], strict=True):
+            for known_from, known_to in pairwise([*instants, FOREVER]):
                 latest: dict[int, tuple[tuple[date, int, int, int], int]] = {}
                 for slot, ref in enrolments:
                     if holds_at(stands[ref], known_from):
