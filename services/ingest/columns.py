@@ -42,6 +42,8 @@ class HeaderFault(Exception):
         self.code, self.detail, self.parameter = code, detail, parameter
 
 
+_UNKNOWN_NAMED_MAX = 8
+_NAME_LENGTH_MAX = 64
 _ALWAYS_IN_KEY = ("school", "reference", "recorded_at")
 
 
@@ -61,7 +63,7 @@ def find_kind(kind: str) -> Shape:
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name that is most like `name`."""
     by_lower = {each.lower(): each for each in known}
-    return by_lower[difflib.get_close_matches(name[:64].lower(), list(by_lower), n=1, cutoff=0.0)[0]]
+    return by_lower[difflib.get_close_matches(name[:_NAME_LENGTH_MAX].lower(), list(by_lower), n=1, cutoff=0.0)[0]]
 
 
 def check_header(shape: Shape, header: Sequence[str], ignored: Collection[str]) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def _unknown_column(shape: Shape, name: str, position: int) -> HeaderFault:
 IGNORE_HINT = "Rename it, or have it ignored with ignore=COLUMN."
 
 
+@lru_cache(maxsize=256)
 def no_such_column(shape: Shape, name: str) -> str:
     """Names the column and the nearest known one."""
     return f"{shape.name} has no '{read.shown(name)}'; did you mean '{nearest(name, shape.column_names())}'?"
@@ -123,12 +126,15 @@ def text_fields(
     known = shape.column_names()
     fields: dict[str, str] = {}
     faults: list[RowFault] = []
+    unknown = 0
     for name, value in members.items():
         if name in ignored:
             continue
         if name not in known:
-            shown_name = read.shown(name)
-            faults.append(RowFault(shown_name, "", "unknown_column", f"{no_such_column(shape, name)} {hint}"))
+            unknown += 1
+            if unknown <= _UNKNOWN_NAMED_MAX:  # finding the nearest name is slow, and the first few tell the story
+                detail = f"{no_such_column(shape, name[:_NAME_LENGTH_MAX])} {hint}"
+                faults.append(RowFault(read.shown(name), "", "unknown_column", detail))
         elif isinstance(value, str):
             fields[name] = value
         elif value is not None:

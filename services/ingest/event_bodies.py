@@ -135,4 +135,4 @@ def _given_id(value: Any) -> str | None:
 
 def _canonical(value: Any) -> bytes:
     """The same bytes whatever the order of keys and the spaces between them; numbers as the text that was sent."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")

@@ -1,8 +1,8 @@
 """JSON read strictly, for bodies and lines that come from outside; every fault is a JsonFault, never another exception.
 
-Refused: a key twice in one object, NaN and Infinity, lone surrogates and NUL, bytes that are not UTF-8, and nesting
-beyond a bound (counted before anything is parsed, so that a hundred thousand brackets cost one pass). Numbers stay
-the text that was sent: what is a good number is for `fields` to say.
+Refused: a key twice in one object, NaN and Infinity, bytes that are not UTF-8, and nesting beyond a bound (counted
+before anything is parsed, so that a hundred thousand brackets cost one pass). Numbers stay the text that was sent, and
+texts may hold NUL or half of a surrogate pair: which number and which text is good is for `fields` to say.
 """
 
 from __future__ import annotations
@@ -52,15 +52,12 @@ def parse_json(data: bytes, depth_max: int = DEPTH_MAX) -> Any:
     except UnicodeDecodeError as error:
         raise JsonFault("encoding", f"Byte {error.start + 1} is not UTF-8: send the text encoded as UTF-8.") from error
     try:
-        value = _decoder.decode(text)
+        return _decoder.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise JsonFault("invalid_json", f"This is no JSON, at {place}: {error.msg}.") from error
     except _KeyRepeated:
         raise _name_repeated_key(_member_decoder.decode(text)) from None
-    if b"\\u" in data:
-        _check_characters(value)
-    return value
 
 
 def escape_pointer(key: str) -> str:
@@ -115,36 +112,11 @@ def _name_repeated_key(value: Any) -> JsonFault:
     raise AssertionError("the first reading found a key twice and the second did not")
 
 
-def _check_characters(value: Any) -> None:
-    for pointer, item in _walk(value):
-        if isinstance(item, dict):
-            for key in item:
-                _check_text(key, pointer)
-        elif isinstance(item, str):
-            _check_text(item, pointer)
-
-
-def _check_text(text: str, pointer: str) -> None:
-    if "\x00" in text:
-        raise JsonFault("invalid_text", "The text holds NUL (\\u0000): remove it.", pointer)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise JsonFault(
-            "invalid_text",
-            "The text holds half of a surrogate pair (\\ud800 to \\udfff): send whole characters.",
-            pointer,
-        ) from error
-
-
 def _walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
     """Every value and its pointer, the outer before the inner; as deep as DEPTH_MAX lets it be."""
     yield pointer, value
     if isinstance(value, _Members):
         for key, item in value:
-            yield from _walk(item, f"{pointer}/{escape_pointer(key)}")
-    elif isinstance(value, dict):
-        for key, item in value.items():
             yield from _walk(item, f"{pointer}/{escape_pointer(key)}")
     elif isinstance(value, list):
         for position, item in enumerate(value):
