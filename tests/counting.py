@@ -87,10 +87,12 @@ class CountingProjection:
         packed = {key: pack(key.starts, no_base(1), entries) for key, entries in folded.entries.items()}
         document = Document(state.school, len(state.seen), list(state.slots))
         return Changes(
+            dropped_streams=(),
             blocks=tuple((key, data) for key, data in packed.items() if key not in found),
             tails=tuple((key, data) for key, data in packed.items() if key in found),
             detail=folded.detail,
             document=msgspec.json.encode(document) if folded.detail else None,
+            trusts=(),
         )
 
     def next_starts(self, state: CountingState, key: BlockKey) -> int | None:

@@ -1,48 +1,19 @@
-"""What the loop needs of a projection: pure functions and the values that pass between them and the store.
+"""What the loop needs of a projection: pure functions, and the values that pass between them and the store.
 
-The loop, the compaction and `verify` know a projection only through this; a projection knows none of them and does
-no I/O. `services/projector/projections/timeline.py` is one.
+The loop, the store, the compaction and `verify` know the projection only through this, so that tests can give them a
+smaller one. A projection does no I/O and knows none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
-
-import msgspec
+from typing import Protocol
 
 from schemas.events import AnyFact
+from services.projector.projections.timeline import BlockKey, Changes, Folded, Stored
+from services.projector.projections.timeline.school import SchoolState
 
-SchoolState: TypeAlias = Any
-Folded: TypeAlias = Any
-
-
-class BlockKey(NamedTuple):
-    """A block of a school: its stream and the month in which it starts."""
-
-    stream: str
-    starts: int
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """A block as it stands in the views, with the tails of its later commits, oldest first.
-
-    `block` is None where there are only tails so far.
-    """
-
-    block: bytes | None
-    tails: tuple[bytes, ...] = ()
-
-
-class Changes(msgspec.Struct, frozen=True):
-    """What one batch does to the views of one school, in the order of the fields."""
-
-    dropped_streams: tuple[str, ...] = ()
-    blocks: tuple[tuple[BlockKey, bytes], ...] = ()
-    tails: tuple[tuple[BlockKey, bytes], ...] = ()
-    detail: bytes = b""
-    document: bytes | None = None
-    trusts: tuple[str, ...] = ()
+__all__ = ["BlockKey", "Changes", "Folded", "Projection", "SchoolState", "Stored"]
 
 
 class Projection(Protocol):

@@ -21,7 +21,8 @@ TAILS_MAX = 32
 class ReplayedSchool:
     """The views of one school, in memory."""
 
-    def __init__(self, state: SchoolState) -> None:
+    def __init__(self, name: str, state: SchoolState) -> None:
+        self.name = name
         self.state = state
         self.blocks: dict[BlockKey, Stored] = {}
         self.document: bytes | None = None
@@ -34,9 +35,9 @@ class ReplayedSchool:
         if dropped:
             self.blocks = {key: stored for key, stored in self.blocks.items() if key.stream not in dropped}
         for key, data in changes.blocks:
-            self.blocks[key] = Stored(data)
+            self.blocks[key] = Stored(data, ())
         for key, data in changes.tails:
-            before = self.blocks.get(key, Stored(None))
+            before = self.blocks[key]
             self.blocks[key] = Stored(before.block, (*before.tails, data))
         if changes.detail:
             self.detail.append(changes.detail)
@@ -44,12 +45,16 @@ class ReplayedSchool:
             self.document = changes.document
         self.trusts.update(changes.trusts)
 
+    def facts(self, projection: Projection) -> int:
+        """How many facts a projector would hold that takes the school over."""
+        return projection.load_school(self.name, self.detail).facts
+
     def compact(self, projection: Projection, tails_max: int) -> None:
         """Compact the blocks that have more tails than that."""
         for key, stored in self.blocks.items():
             if len(stored.tails) > tails_max:
                 next_starts = projection.next_starts(self.state, key)
-                self.blocks[key] = Stored(compact(stored.block, stored.tails, next_starts))
+                self.blocks[key] = Stored(compact(stored.block, stored.tails, next_starts), ())
 
 
 class Replay:
@@ -92,7 +97,7 @@ class Replay:
         step = Step(self._partition, 0, batch, decoded)
         for name in decoded.schools:
             if name not in self.schools:
-                self.schools[name] = ReplayedSchool(self._projection.load_school(name, []))
+                self.schools[name] = ReplayedSchool(name, self._projection.load_school(name, []))
             step.states[name] = self.schools[name].state
         fold_step(self._projection, step)
         place_step(self._projection, step, {name: self.schools[name].blocks for name in step.states})

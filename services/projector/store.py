@@ -231,16 +231,17 @@ async def create_tables(pool: asyncpg.Pool, projection: str, version: int) -> No
 
 
 def join_tails(blocks: Sequence[Mapping[str, Any]], tails: Sequence[Mapping[str, Any]]) -> list[SchoolBlock]:
-    """Rows of blocks and rows of their tails (in order) as blocks."""
-    found: dict[tuple[str, str, int], tuple[bytes | None, list[bytes]]] = {}
-    for row in blocks:
-        found[row["school"], row["stream"], row["starts"]] = (row["data"], [])
+    """Rows of blocks and rows of their tails (in order) as blocks. Every tail has its block, or a row was lost."""
+    following: dict[tuple[str, str, int], list[bytes]] = {}
     for row in tails:
-        found.setdefault((row["school"], row["stream"], row["starts"]), (None, []))[1].append(row["data"])
-    return [
-        SchoolBlock(school, BlockKey(stream, starts), Stored(block, tuple(following)))
-        for (school, stream, starts), (block, following) in found.items()
-    ]
+        following.setdefault((row["school"], row["stream"], row["starts"]), []).append(row["data"])
+    found = []
+    for row in blocks:
+        own = following.get((row["school"], row["stream"], row["starts"]), ())
+        found.append(
+            SchoolBlock(row["school"], BlockKey(row["stream"], row["starts"]), Stored(row["data"], tuple(own)))
+        )
+    return found
 
 
 def _key_columns(keys: Sequence[tuple[str, BlockKey]]) -> tuple[list[str], list[str], list[int]]:

@@ -174,9 +174,9 @@ class _Comparison:
         """What the views hold of the schools of a partition; those that the log lacks are added to `replayed`."""
         documents = {row["school"]: row["data"] for row in await self._fetch(_DOCUMENTS, partition)}
         for school in documents.keys() - replayed.keys():
-            replayed[school] = ReplayedSchool(self._projection.load_school(school, []))
+            replayed[school] = ReplayedSchool(school, self._projection.load_school(school, []))
         schools = list(replayed)
-        viewed = {school: ReplayedSchool(replayed[school].state) for school in schools}
+        viewed = {school: ReplayedSchool(school, replayed[school].state) for school in schools}
         for school, document in documents.items():
             viewed[school].document = document
         for block in join_tails(await self._fetch(_BLOCKS, schools), await self._fetch(_TAILS, schools)):
@@ -193,7 +193,7 @@ class _Comparison:
     def _things(self, school: ReplayedSchool) -> Things:
         things = {
             "document": school.document or b"",
-            "detail": b"".join(school.detail),
+            "facts": str(school.facts(self._projection)).encode(),
             "trusts": "\n".join(sorted(school.trusts)).encode(),
         }
         for key, stored in sorted(school.blocks.items()):

@@ -1,0 +1,79 @@
+"""The projector's composition root: settings → database and log → the loop; and `verify` on the real projection.
+
+Logging and signals are the caller's; so is the server, where the database is the embedded one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+
+import asyncpg
+import structlog
+
+from schemas.topics import EMBEDDED_PARTITIONS, FACTS, KAFKA_PARTITIONS
+from services.projector.feed import Feed, is_transient
+from services.projector.loop import Loop, Pace, wait_for
+from services.projector.projection import Projection
+from services.projector.projections import timeline
+from services.projector.store import create_tables
+from services.projector.verify import VerifyResult, verify
+from services.runtime.log.interface import Log
+from services.runtime.log.opening import open_log
+from services.runtime.postgres import open_pool
+from services.runtime.settings import InvalidSettings, Settings
+
+START_AGAIN_SECONDS = 0.5
+CONNECTIONS_MAX = 6
+
+logger = structlog.get_logger(__name__)
+
+
+async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace | None = None) -> None:
+    """Keep the views at the end of the log until `stop`.
+
+    Raises InvalidSettings, PostgresError when no database comes, LogRecreated, and whatever is a defect of the program.
+    """
+    if settings.database_dsn is None:
+        raise InvalidSettings("MARKLEDGER_DATABASE_URL: the projector alone needs a database; `markledger up` has one")
+    pool = await open_pool(settings.database_dsn, size_max=CONNECTIONS_MAX, application="markledger projector")
+    try:
+        log = await open_log(settings, pool)
+        try:
+            partitions = KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS
+            feed = await _open_feed(pool, log, partitions, stop)
+            if feed is not None:
+                await Loop(pool, log, feed, timeline, worker_name(), pace or Pace()).run(stop)
+        finally:
+            await log.close()
+    finally:
+        await pool.close()
+
+
+async def verify_views(pool: asyncpg.Pool, log: Log) -> VerifyResult:
+    """Compare the timeline views with a replay of the log; see `verify`."""
+    return await verify(pool, log, projection=timeline, topic=FACTS.name)
+
+
+def worker_name() -> str:
+    """A name that no other run of any process has, and that tells an operator where to look."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+async def _open_feed(pool: asyncpg.Pool, log: Log, partitions: int, stop: asyncio.Event) -> Feed | None:
+    """The topic and the tables, made if they are missing; None if `stop` comes before the log does."""
+    projection: Projection = timeline
+    while not stop.is_set():
+        try:
+            await log.create_topic(FACTS.name, partitions, retention_ms=FACTS.retention_ms, compacted=FACTS.compacted)
+            await create_tables(pool, projection.NAME, projection.VERSION)
+            log_id = await log.log_id(FACTS.name)
+            return Feed(projection.NAME, projection.VERSION, FACTS.name, log_id, partitions)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            logger.warning("waiting to start", reason=f"{type(error).__name__}: {error}")
+            await wait_for(stop, START_AGAIN_SECONDS)
+    return None
