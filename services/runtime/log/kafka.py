@@ -26,6 +26,8 @@ class KafkaLog:
         self._bootstrap = list(bootstrap)
         self._topics = KafkaTopics(self._bootstrap)
         self._appender = KafkaAppender(self._bootstrap, append_seconds_max)
+        self._bounds_consumer: AIOKafkaConsumer | None = None
+        self._bounding = asyncio.Lock()
 
     async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
         """Create the topic if it is missing."""
@@ -61,21 +63,16 @@ class KafkaLog:
         if not 0 <= partition < (await self._topics.describe(topic)).partitions:
             raise LogError(f"topic {topic} has no partition {partition}")
         at = TopicPartition(topic, partition)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            request_timeout_ms=int(REQUEST_SECONDS_MAX * 1000),
-        )
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                await consumer.start()
-                firsts = await consumer.beginning_offsets([at])
-                ends = await consumer.end_offsets([at])
-        except (errors.KafkaError, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
-        finally:
-            await consumer.stop()
-        return firsts[at], ends[at]
+        async with self._bounding:
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                    consumer = await self._started_bounds_consumer()
+                    firsts = await consumer.beginning_offsets([at])
+                    ends = await consumer.end_offsets([at])
+            except (errors.KafkaError, TimeoutError) as error:
+                await self._drop_bounds_consumer()
+                raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
+        return int(firsts[at]), int(ends[at])
 
     def reader(self, topic: str) -> KafkaReader:
         """A new reader without partitions."""
@@ -84,4 +81,26 @@ class KafkaLog:
     async def close(self) -> None:
         """Leave the cluster."""
         await self._appender.close()
+        await self._drop_bounds_consumer()
         await self._topics.close()
+
+    async def _started_bounds_consumer(self) -> AIOKafkaConsumer:
+        """A consumer that reads nothing: it is asked for bounds, and kept because connecting takes longer."""
+        if self._bounds_consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                enable_auto_commit=False,
+                request_timeout_ms=int(REQUEST_SECONDS_MAX * 1000),
+            )
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._bounds_consumer = consumer
+        return self._bounds_consumer
+
+    async def _drop_bounds_consumer(self) -> None:
+        consumer, self._bounds_consumer = self._bounds_consumer, None
+        if consumer is not None:
+            await consumer.stop()
