@@ -21,7 +21,7 @@ from services.projector.projections.timeline import detail as packing
 from services.projector.projections.timeline.emissions import Emitted
 from services.projector.projections.timeline.fold import SchoolFold, subject_sum
 from services.projector.projections.timeline.lanes import LaneWorth, roster_entries
-from services.projector.projections.timeline.placement import begins, empty_block, next_block, tail_of, visible
+from services.projector.projections.timeline.placement import begins, deal, empty_block, next_block, tail_of, visible
 from services.projector.projections.timeline.school import ROSTER, SchoolState, Span
 
 NAME = "timeline"
@@ -121,6 +121,7 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
     made: list[tuple[BlockKey, bytes]] = []
     tails: list[tuple[BlockKey, bytes]] = []
     for stream in folded.work:
+        dealt = deal(stream.entries)
         for starts, next_starts in zip(stream.starts, stream.nexts, strict=True):
             key = BlockKey(stream.stream, starts)
             if starts not in stream.existing:
@@ -130,7 +131,7 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
                 else:
                     stored = found[source]
                     made.append((key, next_block(stored.block, stored.tails, starts, stream.year_month)))
-            tail = tail_of(starts, next_starts, stream.entries, stream.year_month) if stream.entries.keys.size else None
+            tail = tail_of(starts, next_starts, dealt, stream.year_month)
             if tail is not None:
                 tails.append((key, tail))
     return Changes(

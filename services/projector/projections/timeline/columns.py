@@ -7,7 +7,6 @@ Nothing here decides what a fact means.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from array import array
 from collections.abc import Iterator
 
@@ -159,14 +158,16 @@ class Chains:
 
 
 def identity_of(event_id: str) -> bytes:
-    """Sixteen bytes that stand for an event id: the id itself if it is a UUID, else a digest."""
-    if len(event_id) == 36 and event_id[8] == event_id[13] == "-":
+    """Sixteen bytes that stand for an event id: the id itself if it is a UUID as made, else a digest."""
+    if len(event_id) == 36:
+        digits = event_id.replace("-", "")
         try:
-            made = uuid.UUID(event_id)
+            made = bytes.fromhex(digits)
         except ValueError:
-            made = None
-        if made is not None and str(made) == event_id:
-            return made.bytes
+            made = b""
+        dashed = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        if len(made) == 16 and dashed == event_id and made.hex() == digits:
+            return made
     return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
 
 

@@ -51,7 +51,7 @@ class SchoolFold:
         told = Told(identity, int(fact.recorded_at.timestamp()), offset)
         if isinstance(fact, ObjectiveAssessed):
             self._fold_assessment(fact, told, key)
-        else:
+        elif not self._fold_new_chains(fact, told, key):
             self._fold_other(fact, told, key)
 
     # --- assessments ---
@@ -119,6 +119,30 @@ class SchoolFold:
         into.add(recorded_at, day, slot, columns.values[before], ended, -1)
 
     # --- every other fact ---
+
+    def _fold_new_chains(self, fact: AnyFact, told: Told, key: bytes) -> bool:
+        """The short cut of a roster fact that is the first of each of its chains; False if it is not."""
+        state, said = self.state, said_by(fact)
+        if not said or state.known.family(key) or told.identity in state.withdrawals:
+            return False
+        (slot,) = state.slots_named(fact)
+        person = getattr(fact, "same_person", "")
+        if slot in state.groups or (person and state.persons_with(person)):
+            return False
+        chains = [chain for chain, _, _, _ in said]
+        if len(set(chains)) < len(chains) or any((slot, chain) in state.roster for chain in chains):
+            return False
+        if any(value is None for _, value, _, _ in said):
+            return False
+        state.keep(fact, told)
+        into = self._emission(ROSTER)
+        for _, value, starts, ends in said:
+            if value is not None and (ends is None or ends >= starts):
+                index = state.value_of(value)
+                into.add(told.recorded_at, starts, slot, index, OVERALL, 1)
+                if ends is not None:
+                    into.add(told.recorded_at, ends + 1, slot, index, OVERALL, -1)
+        return True
 
     def _fold_other(self, fact: AnyFact, told: Told, key: bytes) -> None:
         state = self.state
@@ -192,7 +216,7 @@ class SchoolFold:
         dirty[1].update(
             (slot, said[0])
             for slot in members
-            for ref in state.roster.get(slot, ())
+            for ref in state.pupil_refs.get(slot, ())
             for said in said_by(state.known.other(ref).fact)
         )
         state.forget_people(members)
@@ -252,17 +276,16 @@ class SchoolFold:
         state = self.state
         facts: list[Dated] = []
         for slot in members:
-            for ref in state.roster.get(slot, ()):
+            for ref in state.roster.get((slot, chain), ()):
                 kept = state.known.other(ref)
-                if any(said[0] == chain for said in said_by(kept.fact)):
-                    facts += dated(
-                        kept.fact,
-                        chain,
-                        value_index=state.value_of,
-                        told=(kept.told.recorded_at, kept.told.offset),
-                        slot=slot,
-                        stands=state.stands(ref),
-                    )
+                facts += dated(
+                    kept.fact,
+                    chain,
+                    value_index=state.value_of,
+                    told=(kept.told.recorded_at, kept.told.offset),
+                    slot=slot,
+                    stands=state.stands(ref),
+                )
         people = state.people(members[0])
         return chain_changes(facts, steps_of(chain), owner=_owner(people), owner_instants=people.instants)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from schemas import blocks
@@ -40,17 +41,27 @@ def visible(boundaries: Sequence[int], span: Span) -> tuple[int, ...]:
     )
 
 
-def tail_of(starts: int, next_starts: int | None, entries: Entries, year_month: int | None) -> bytes | None:
-    """The bytes that these changes (absolute days) add to a block, or None if it has nothing of them."""
-    day_months, told_months = blocks.months_of_days(entries.days), blocks.months_of_instants(entries.recorded_at)
-    later = np.maximum(day_months, told_months)
-    taken = later < starts
-    if next_starts is None:
-        taken |= later >= starts
-    else:
-        taken |= (later >= starts) & (np.minimum(day_months, told_months) < next_starts)
-    placed = blocks.select(entries, taken)
-    patch = later[taken] < starts
+class Dealt(msgspec.Struct, frozen=True):
+    """Changes (absolute days) with the months of their two clocks: the earlier and the later of each."""
+
+    entries: Entries
+    earlier: Ints
+    later: Ints
+
+
+def deal(entries: Entries) -> Dealt:
+    """Changes, ready to be put into blocks."""
+    days, told = blocks.months_of_days(entries.days), blocks.months_of_instants(entries.recorded_at)
+    return Dealt(entries, np.minimum(days, told), np.maximum(days, told))
+
+
+def tail_of(starts: int, next_starts: int | None, dealt: Dealt, year_month: int | None) -> bytes | None:
+    """The bytes that these changes add to a block, or None if it has nothing of them."""
+    patch = dealt.later < starts
+    taken = patch | (dealt.earlier < next_starts) if next_starts is not None else np.ones(patch.size, bool)
+    if not taken.any():
+        return None
+    placed, patch = blocks.select(dealt.entries, taken), patch[taken]
     started = blocks.start_day(starts)
     assessed = placed.assessed
     if year_month is not None:
@@ -68,7 +79,7 @@ def tail_of(starts: int, next_starts: int | None, entries: Entries, year_month: 
     )
     if not reduced.keys.size:
         return None
-    return blocks.pack(starts, blocks.no_base(entries.overall.shape[0]), reduced)
+    return blocks.pack(starts, blocks.no_base(placed.overall.shape[0]), reduced)
 
 
 def empty_block(starts: int, parts: int) -> bytes:

@@ -27,7 +27,7 @@ from services.domain import calendar
 from services.domain.curriculum import LaneContent, Version
 from services.domain.people import NOBODY_JOINED, Enrolled, Paired, People, join_people, ordered
 from services.domain.periods import Periods, changes, holds_at, since
-from services.domain.roster import said_by
+from services.domain.roster import Chain, said_by
 from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
 from services.domain.standing import Told, standing
 from services.projector.projections.timeline.columns import Chains, Facts, Kept, Ref, identity_of, key_of
@@ -47,7 +47,8 @@ class SchoolState:
         self.states: list[str] = []
         self.known = Facts()
         self.chains = Chains()
-        self.roster: dict[int, list[Ref]] = {}
+        self.pupil_refs: dict[int, list[Ref]] = {}
+        self.roster: dict[tuple[int, Chain], list[Ref]] = {}
         self.withdrawals: dict[bytes, list[Told]] = {}
         self.intricate: set[Ref] = set()
         self.groups: dict[int, tuple[int, ...]] = {}
@@ -113,25 +114,29 @@ class SchoolState:
         """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws."""
         ref = self.known.add_other(Kept(fact, told, key_of(fact.key)))
         self.mark_family(ref)
-        for slot in self.slots_named(fact):
-            self.roster.setdefault(slot, []).append(ref)
+        slots = self.slots_named(fact)
+        for slot in slots:
+            self.pupil_refs.setdefault(slot, []).append(ref)
         match fact:
             case FactWithdrawn():
                 self.withdrawals.setdefault(identity_of(fact.withdraws), []).append(told)
             case PupilEnrolled() if fact.same_person:
-                slots = self._persons.setdefault(fact.same_person, [])
-                if (slot := self.slot_of(fact.pupil)) not in slots:
-                    slots.append(slot)
-                self.join(slots)
+                same = self._persons.setdefault(fact.same_person, [])
+                if slots[0] not in same:
+                    same.append(slots[0])
+                self.join(same)
             case PupilsMerged() | PupilsSplit():
-                self.join((self.slot_of(fact.pupil), self.slot_of(fact.other)))
+                self.join(slots)
             case CurriculumPublished():
                 self.version_refs.append(ref)
             case _ if is_school_fact(fact):
                 self.school_refs.append(ref)
-        for said in said_by(fact):
-            if said[1] is not None:
-                self.value_of(said[1])
+        for chain, value, _, _ in said_by(fact):
+            if value is not None:
+                self.value_of(value)
+            of_chain = self.roster.setdefault((slots[0], chain), [])
+            if ref not in of_chain:
+                of_chain.append(ref)
         return ref
 
     def slots_named(self, fact: AnyFact) -> tuple[int, ...]:
@@ -199,7 +204,7 @@ class SchoolState:
         enrolled: list[Enrolled] = []
         paired: dict[Ref, Paired] = {}
         for slot in group:
-            for ref in self.roster.get(slot, ()):
+            for ref in self.pupil_refs.get(slot, ()):
                 kept = self.known.other(ref)
                 told = (kept.told.recorded_at, kept.told.offset)
                 match kept.fact:
@@ -218,7 +223,7 @@ class SchoolState:
             enrolments = [
                 (slot, ref)
                 for slot in group
-                for ref in self.roster.get(slot, ())
+                for ref in self.pupil_refs.get(slot, ())
                 if isinstance(self.known.other(ref).fact, PupilEnrolled)
             ]
             stands = {ref: self.stands(ref) for _, ref in enrolments}
