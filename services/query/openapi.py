@@ -59,7 +59,7 @@ _REQUIRED = ("measure", "first", "second", "first_bands", "second_bands")
 def build_document() -> dict[str, Any]:
     """The document. Component schemas come from msgspec, so that they are those of the answers."""
     types = [*dict.fromkeys(_ANSWERS.values()), ProblemBody, Readiness]
-    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    _, schemas = msgspec.json.schema_components(types, schema_hook=_any_schema, ref_template=_REF)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -76,6 +76,13 @@ def build_document() -> dict[str, Any]:
             "responses": {"problem": _response("A refusal", ProblemBody, "application/problem+json")},
         },
     }
+
+
+def _any_schema(kind: type) -> dict[str, Any]:
+    """The schema of what msgspec knows none for: settings in a provenance may hold anything."""
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError(kind)
 
 
 def _report_paths() -> dict[str, Any]:
