@@ -100,8 +100,12 @@ def _decode_item(index: int, item: Any, context: RowContext) -> SentEvent:
         return SentEvent(index, "", event_id, content, None, (_unknown_type(item.get("type"), pointer),))
     members = {name: value for name, value in item.items() if name != "type"}
     read = _read_members(shape, members, context, pointer)
-    if isinstance(read, list):
-        return SentEvent(index, shape.name, event_id, content, None, tuple(read))
+    faults = read if isinstance(read, list) else []
+    if event_id is None and isinstance(item.get("event_id"), str) and not item["event_id"].strip():
+        detail = "event_id is empty: leave it out, or give 1 to 128 printable characters."
+        faults = [*faults, Fault(f"{pointer}/event_id", "missing_value", detail)]
+    if faults or isinstance(read, list):
+        return SentEvent(index, shape.name, event_id, content, None, tuple(faults))
     return SentEvent(index, shape.name, event_id, content, read)
 
 
