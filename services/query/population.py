@@ -115,8 +115,12 @@ def break_down(cohort: Cohort, by: Sequence[By]) -> Rows:
     ids = [WHOLE]
     rows = [np.zeros(cohort.size, np.int64)]
     positions = [np.arange(cohort.size, dtype=np.int64)]
+    parts = [
+        _hold_values(school, cohort.on, start, slots)
+        for start, school, slots in zip(cohort.starts(), cohort.schools, cohort.slots, strict=False)
+    ]
     for breakdown in dict.fromkeys(by):
-        names, numbers, places = _pair(cohort, breakdown)
+        names, numbers, places = _pair(parts, breakdown)
         sizes = np.bincount(numbers, minlength=len(names))
         row_of_number = np.zeros(len(names), np.int64)
         for number in sorted(np.flatnonzero(sizes).tolist(), key=lambda n: natural_key(names[n])):
@@ -151,41 +155,57 @@ def natural_key(text: str) -> NaturalKey:
     return text == NOT_KNOWN, parts, text
 
 
-def _pair(cohort: Cohort, by: By) -> tuple[list[str], Ints, Ints]:
+class _Part(msgspec.Struct, frozen=True):
+    """A school's share of a cohort, from position `start` on, and the pairs (roster value, position) that hold."""
+
+    index: SchoolIndex
+    start: int
+    size: int
+    values: Ints
+    positions: Ints
+
+
+def _hold_values(school: SchoolReading, on: date, start: int, slots: Ints) -> _Part:
+    presence = school.presence(on)
+    position_of_slot = np.full(school.index.slots, -1, np.int64)
+    position_of_slot[slots] = np.arange(start, start + slots.size)
+    positions = position_of_slot[presence.slots]
+    counted = positions >= 0
+    return _Part(school.index, start, int(slots.size), presence.values[counted], positions[counted])
+
+
+def _pair(parts: Sequence[_Part], by: By) -> tuple[list[str], Ints, Ints]:
     """The names of a breakdown over all schools, and the pairs (number of the name, position)."""
     numbers: dict[str, int] = {}
     rows, positions = [_NONE], [_NONE]
-    for start, school, slots in zip(cohort.starts(), cohort.schools, cohort.slots, strict=False):
-        places = np.arange(start, start + slots.size, dtype=np.int64)
+    for part in parts:
         if by.kind == "school":
-            names = [school.index.school]
-            which, where = np.zeros(slots.size, np.int64), places
+            everyone = np.arange(part.start, part.start + part.size, dtype=np.int64)
+            names, which, where = [part.index.school], np.zeros(part.size, np.int64), everyone
         else:
-            names, which, where = _pair_values(school, cohort.on, slots, places, by)
+            names, which, where = _pair_values(part, by)
         number_of = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
         rows.append(number_of[which])
         positions.append(where)
     return list(numbers), np.concatenate(rows), np.concatenate(positions)
 
 
-def _pair_values(school: SchoolReading, on: date, slots: Ints, places: Ints, by: By) -> tuple[list[str], Ints, Ints]:
+def _pair_values(part: _Part, by: By) -> tuple[list[str], Ints, Ints]:
     """The same for one school and a breakdown by roster values, with those of whom nothing is known."""
-    presence, of_by = school.presence(on), _values_of(school.index, by)
+    of_by = _values_of(part.index, by)
     names = [value.value or value.name for value in of_by]
-    number_of_value = np.full(len(school.index.values), -1, np.int64)
-    number_of_value[[school.index.value_of[value] for value in of_by]] = np.arange(len(of_by))
-    place_of_slot = np.full(school.index.slots, -1, np.int64)
-    place_of_slot[slots] = places
-    which, where = number_of_value[presence.values], place_of_slot[presence.slots]
-    taken = (which >= 0) & (where >= 0)
-    which, where = which[taken], where[taken]
+    number_of_value = np.full(len(part.index.values), -1, np.int64)
+    number_of_value[[part.index.value_of[value] for value in of_by]] = np.arange(len(of_by))
+    which = number_of_value[part.values]
+    taken = which >= 0
+    which, where = which[taken], part.positions[taken]
     if by.kind == "group":
         return names, which, where
-    missing = place_of_slot.copy()
-    missing[presence.slots[number_of_value[presence.values] >= 0]] = -1
-    missing = missing[missing >= 0]
-    which = np.concatenate([which, np.full(missing.size, len(names), np.int64)])
-    return [*names, NOT_KNOWN], which, np.concatenate([where, missing])
+    missing = np.ones(part.size, np.bool_)
+    missing[where - part.start] = False
+    unknown = np.flatnonzero(missing) + part.start
+    which = np.concatenate([which, np.full(unknown.size, len(names), np.int64)])
+    return [*names, NOT_KNOWN], which, np.concatenate([where, unknown])
 
 
 def _values_of(index: SchoolIndex, by: By) -> list[RosterValue]:

@@ -138,15 +138,12 @@ class SchoolReading:
         numerators, covered = self._cell_sums(lane, day, assessed=measure.percent == "assessed")
         weights = np.array([cell.weight_sum for cell in lane.cells], np.int64)
         if measure.ability == OWN_YEAR:
-            taken = self._own_year_cells(lane, day)
-            numerator, cover = (numerators * taken).sum(axis=1), (covered * taken).sum(axis=1)
-            weight = taken @ weights
+            own = self._own_year_cells(lane, day)
+            numerator, cover, weight = (numerators * own).sum(axis=1), (covered * own).sum(axis=1), own @ weights
         else:
-            columns = [n for n, c in enumerate(lane.cells) if measure.ability in (ANY, c.ability)]
-            if not columns:
-                return self._not_applicable()
-            numerator, cover = numerators[:, columns].sum(axis=1), covered[:, columns].sum(axis=1)
-            weight = np.full(self.index.slots, weights[columns].sum(), np.int64)
+            taken = np.array([measure.ability in (ANY, cell.ability) for cell in lane.cells], np.int64)
+            numerator, cover = numerators @ taken, covered @ taken
+            weight = np.full(self.index.slots, taken @ weights, np.int64)
         denominator = cover if measure.percent == "assessed" else weight
         shown = percents(numerator, denominator * (lane.state_scale * lane.marks_max))
         shown[cover == 0] = NO_DATA

@@ -26,10 +26,9 @@ from services.query.questions import Question, Reading, moments_of
 from services.query.requests import OverviewRequest
 from services.query.vectors import Ints
 
-_BANDS = len(BAND_IDS)
-_STATUSES = _BANDS + 2
-_TO_COLUMN = 2
-"""Added to a band index it makes a column: 0 not applicable, 1 no data, then the bands."""
+_KINDS = len(BAND_IDS) + 2
+_TO_KIND = 2
+"""Added to a band index it makes a kind: 0 not applicable, 1 no data, then the bands."""
 
 
 def question(request: OverviewRequest) -> Question:
@@ -43,9 +42,9 @@ def answer(reading: Reading, request: OverviewRequest) -> Overview:
     """The overview of what was read."""
     cohort = gather_cohort(reading.schools, request.population, request.clocks.as_at)
     rows = break_down(cohort, request.by)
-    bands = measure_bands(cohort, request)
-    cells = [_count_cells(rows, one, with_data=request.denominator == "with_data") for one in bands]
-    combined = _count_combined(rows, bands)
+    table = _tabulate(rows, measure_bands(cohort, request))
+    cells = [_count_cells(table, n, with_data=request.denominator == "with_data") for n in range(table.ndim - 1)]
+    combined = _count_combined(table)
     pupils = np.bincount(rows.rows, minlength=len(rows.ids)).tolist()
     return Overview(
         report="overview",
@@ -68,9 +67,20 @@ def measure_bands(cohort: Cohort, request: OverviewRequest) -> list[BandArray]:
     ]
 
 
-def _count_cells(rows: Rows, bands: BandArray, *, with_data: bool) -> list[OverviewCell]:
-    counts = _count(rows, bands.astype(np.int64) + _TO_COLUMN, _STATUSES)
-    not_applicable, no_data, in_bands = counts[:, 0], counts[:, 1], counts[:, _TO_COLUMN:]
+def _tabulate(rows: Rows, bands: Sequence[BandArray]) -> Ints:
+    """How many pupils of each row are of each kind in all measures: (rows, kind in the first measure, …)."""
+    kinds = np.zeros(bands[0].size, np.int64)
+    for one in bands:
+        kinds = kinds * _KINDS + one + _TO_KIND
+    size = _KINDS ** len(bands)
+    table = np.bincount(rows.rows * size + kinds[rows.positions], minlength=len(rows.ids) * size)
+    return table.reshape(len(rows.ids), *(_KINDS,) * len(bands))
+
+
+def _count_cells(table: Ints, measure: int, *, with_data: bool) -> list[OverviewCell]:
+    others = tuple(axis for axis in range(1, table.ndim) if axis != measure + 1)
+    counts = table.sum(axis=others)
+    not_applicable, no_data, in_bands = counts[:, 0], counts[:, 1], counts[:, _TO_KIND:]
     plotted = in_bands.sum(axis=1)
     applicable = plotted + no_data
     of = plotted if with_data else applicable
@@ -90,26 +100,20 @@ def _count_cells(rows: Rows, bands: BandArray, *, with_data: bool) -> list[Overv
     ]
 
 
-def _count_combined(rows: Rows, bands: Sequence[BandArray]) -> list[CombinedCounts]:
-    combined = combine(bands)
-    kinds = combined.working_at_or_above + 2 * combined.not_working_at + combined.incomplete
-    counts = _count(rows, kinds.astype(np.int64), 4)
-    return [
-        CombinedCounts(
-            working,
-            complete + incomplete,
-            incomplete,
-            CombinedPercents(percent(working, of), percent(complete + incomplete, of)),
-        )
-        for _, working, complete, incomplete in counts.tolist()
-        for of in (working + complete + incomplete,)
+def _count_combined(table: Ints) -> list[CombinedCounts]:
+    measures = table.ndim - 1
+    kinds = np.indices((_KINDS,) * measures, dtype=np.int8).reshape(measures, -1) - np.int8(_TO_KIND)
+    combined = combine(list(kinds))
+    flat = table.reshape(len(table), -1)
+    columns = [
+        flat[:, mask].sum(axis=1).tolist()
+        for mask in (combined.working_at_or_above, combined.not_working_at, combined.incomplete)
     ]
-
-
-def _count(rows: Rows, kinds: Ints, size: int) -> Ints:
-    """How many pupils of each row are of each kind: (rows, size)."""
-    flat = np.bincount(rows.rows * size + kinds[rows.positions], minlength=len(rows.ids) * size)
-    return flat.reshape(len(rows.ids), size)
+    return [
+        CombinedCounts(met, missed, incomplete, CombinedPercents(percent(met, of), percent(missed, of)))
+        for met, missed, incomplete in zip(*columns, strict=True)
+        for of in (met + missed,)
+    ]
 
 
 def _shown(share: int) -> int | None:
