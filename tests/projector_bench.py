@@ -16,6 +16,7 @@ from schemas.topics import FACTS, partition_for
 from services.projector.feed import Feed
 from services.projector.loop import Loop, Pace
 from services.projector.projection import Projection
+from services.projector.status import read_status
 from services.projector.store import create_tables, join_tails
 from services.runtime.log.interface import Log
 from tests.counting import counts
@@ -99,8 +100,7 @@ async def until(condition: Callable[[], Awaitable[bool]], worker: Worker | None 
 
 async def caught_up(pool: asyncpg.Pool, log: Log, partitions: Sequence[int] = range(PARTITIONS)) -> bool:
     """Whether the views hold all that is in the log of these partitions."""
-    rows = await pool.fetch("SELECT partition, next_offset FROM projection.partition")
-    offsets = {row["partition"]: row["next_offset"] for row in rows}
+    offsets = {status.partition: status.next_offset for status in await read_status(pool)}
     for partition in partitions:
         if offsets.get(partition) != (await log.bounds(FACTS.name, partition))[1]:
             return False

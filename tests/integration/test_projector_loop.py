@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -12,9 +11,7 @@ from schemas.topics import FACTS
 from services.projector.feed import Feed
 from services.projector.status import read_status
 from services.projector.verify import verify
-from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.log.interface import Log, LogRecreated
-from services.runtime.postgres import open_pool
 from tests.counting import CountingProjection
 from tests.projector_bench import (
     SCHOOLS,
@@ -35,17 +32,13 @@ from tests.projector_bench import (
 
 
 @pytest.fixture
-async def pool(embedded_database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(embedded_database_url)
-    yield pool
-    await pool.close()
+def pool(projector_pool: asyncpg.Pool) -> asyncpg.Pool:
+    return projector_pool
 
 
 @pytest.fixture
-async def log(pool: asyncpg.Pool) -> AsyncIterator[Log]:
-    log = EmbeddedLog(pool)
-    yield log
-    await log.close()
+def log(projector_log: Log) -> Log:
+    return projector_log
 
 
 async def test_what_is_appended_is_counted_once(pool: asyncpg.Pool, log: Log) -> None:
