@@ -1,17 +1,7 @@
-"""A Kafka node without topics, for a product of its own."""
+"""Fixtures taken from their module."""
 
 from __future__ import annotations
 
-import asyncio
+from tests.end_to_end.fresh_kafka import fresh_kafka
 
-import pytest
-
-from tests.servers.backend import delete_topics
-from tests.servers.kafka import KafkaBroker
-
-
-@pytest.fixture
-def fresh_kafka(kafka_broker: KafkaBroker) -> str:
-    """`host:port` of a broker on which nothing is left of other tests."""
-    asyncio.run(delete_topics(kafka_broker.bootstrap))
-    return kafka_broker.bootstrap
+__all__ = ["fresh_kafka"]

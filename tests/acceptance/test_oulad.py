@@ -75,7 +75,7 @@ def product(request: pytest.FixtureRequest, case: tuple[str, str, str], tmp_path
     require_shared()
     environment = {}
     if case[0] == "kafka":
-        environment["MARKLEDGER_KAFKA_BOOTSTRAP"] = request.getfixturevalue("fresh_kafka")
+        environment["MARKLEDGER_KAFKA_BOOTSTRAP"] = request.getfixturevalue("fresh_kafka").bootstrap
         environment["MARKLEDGER_DATABASE_URL"] = request.getfixturevalue("server_database_url")
     with Product(tmp_path / "data", environment) as running:
         yield running

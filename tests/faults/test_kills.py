@@ -1,0 +1,148 @@
+"""SIGKILL of projector, log server and ingest at random points of an import: nothing acknowledged is lost or doubled.
+
+MARKLEDGER_TEST_KILLS is the number of kills of each kind (2; `make test-faults` takes 10). Seeds are printed;
+MARKLEDGER_TEST_SEED repeats one. The client sends the file again when it gets no answer, as the contract allows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.end_to_end.product import Product
+from tests.faults.acknowledged import AcknowledgedFacts, assert_all_are_there, prepare, wait_until_ready
+from tests.faults.marks import ROWS, assert_marks_are, marks_file, send_rosters
+from tests.servers.kafka import KafkaBroker
+
+pytestmark = [pytest.mark.faults, pytest.mark.end_to_end]
+
+KILLS = int(os.environ.get("MARKLEDGER_TEST_KILLS", "2"))
+SEED = int(os.environ.get("MARKLEDGER_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+BACK_SECONDS = 15.0
+VICTIMS = ("projector", "ingest", "log server")
+BACK_ENDS = ("embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres_server]))
+
+Kill = Callable[[], None]
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, back_end: str) -> KafkaBroker | None:
+    """The Kafka node of the test, if it runs on one; it runs again afterwards."""
+    return request.getfixturevalue("fresh_kafka") if back_end == "kafka" else None
+
+
+@pytest.fixture
+def product(
+    request: pytest.FixtureRequest, back_end: str, broker: KafkaBroker | None, tmp_path: Path
+) -> Iterator[Product]:
+    """A running product on the back end."""
+    environment = {}
+    if broker is not None:
+        environment["MARKLEDGER_KAFKA_BOOTSTRAP"] = broker.bootstrap
+        environment["MARKLEDGER_DATABASE_URL"] = request.getfixturevalue("server_database_url")
+    with Product(tmp_path / "data", environment) as running:
+        yield running
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_killed_during_an_import(product: Product, back_end: str, broker: KafkaBroker | None, victim: str) -> None:
+    chance = random.Random(f"{SEED} {back_end} {victim}")
+    kill = _killer(product, broker, victim)
+    acknowledged = 0
+    with product.client() as client:
+        send_rosters(client)
+        prepare(client)
+        started = time.monotonic()
+        assert_marks_are(client, 0, _send(client, marks_file(0)))
+        seconds = time.monotonic() - started
+        for number in range(1, KILLS + 1):
+            delay = chance.uniform(0.02, seconds)
+            with AcknowledgedFacts(product) as facts:
+                position, sent, back = _import_with_a_kill(client, marks_file(number), kill, delay)
+            assert_marks_are(client, number, position)
+            assert_all_are_there(client, facts, acknowledged)
+            acknowledged = max(acknowledged, facts.acknowledged)
+            print(
+                f"\nseed {SEED}: {victim} on {back_end} killed {delay:.2f} s into import {number}: sent {sent}x,"
+                f" back after {back:.1f} s, {facts.acknowledged} single facts acknowledged, {facts.retries} retried"
+            )
+        verified = product.run_command("verify", "--json", timeout=300)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        result = json.loads(verified.stdout)
+        assert result["equal"] is True and result["dead_letters"] == 0 and result["behind"] == 0, result
+
+
+def _import_with_a_kill(client: httpx.Client, content: bytes, kill: Kill, delay: float) -> tuple[str, int, float]:
+    """The position after the import, how often it was sent, and how long the product was away."""
+    killed = threading.Event()
+    failures: list[Exception] = []
+    back: list[float] = []
+
+    def strike() -> None:
+        try:
+            kill()
+            up_again = time.monotonic()
+            with httpx.Client(base_url=client.base_url) as watcher:
+                wait_until_ready(watcher, BACK_SECONDS)
+            back.append(time.monotonic() - up_again)
+        except Exception as error:
+            failures.append(error)
+        killed.set()
+
+    timer = threading.Timer(delay, strike)
+    timer.start()
+    sent = 0
+    position = ""
+    while not (position and killed.is_set()):
+        sent += 1
+        position = _try_to_send(client, content)
+        if not position:
+            wait_until_ready(client)
+        elif not killed.wait(timeout=120):
+            raise AssertionError("the kill did not end")
+    assert not failures, failures
+    return position, sent, back[0]
+
+
+def _killer(product: Product, broker: KafkaBroker | None, victim: str) -> Kill:
+    """Kills the victim; returns when its server is there again (`up` starts its own children, a broker is ours)."""
+    if victim == "log server" and broker is not None:
+
+        def kill_broker() -> None:
+            broker.kill()
+            broker.start()
+
+        return kill_broker
+    child = {"projector": "projector", "ingest": "web", "log server": "postgres"}[victim]
+    return lambda: product.child(child).kill()
+
+
+def _try_to_send(client: httpx.Client, content: bytes) -> str:
+    """The position if the whole file was answered, else nothing; only what a fault may cause is forgiven."""
+    try:
+        answer = client.post(
+            "/v1/imports?kind=assessments&source=marks", content=content, headers={"Content-Type": "text/csv"}
+        )
+    except httpx.TransportError:
+        return ""
+    if answer.status_code == 503:
+        return ""
+    assert answer.status_code == 201, (answer.status_code, answer.text[:1000])
+    counts = answer.json()
+    assert counts["rejected"] == 0 and counts["accepted"] + counts["duplicate"] == ROWS, counts
+    return str(counts["position"])
+
+
+def _send(client: httpx.Client, content: bytes) -> str:
+    position = _try_to_send(client, content)
+    assert position
+    return position
