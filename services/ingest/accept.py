@@ -48,13 +48,15 @@ class Rejection(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """What became of one row or event: rejected, or accepted with `facts`, or (no facts) a duplicate.
 
-    `names`: an enrolment that was accepted or known already, whose identity must be remembered, and when it was told.
+    `schools`: those that an accepted one or a duplicate touches. `names`: an enrolment that was accepted or known
+    already, whose identity must be remembered, and when it was told.
     """
 
     facts: tuple[Fact, ...] = ()
     event_id: str = ""
     superseded: bool = False
     rejection: Rejection | None = None
+    schools: tuple[str, ...] = ()
     names: tuple[told.SentPupil, datetime] | None = None
 
 
@@ -145,7 +147,8 @@ class Desk:
         accepted: list[Fact] = []
         superseded, event_id = False, ""
         try:
-            for school in self.schools_of_version(sent):
+            schools = self.schools_of_version(sent)
+            for school in schools:
                 row = self._check_school_and_clock(msgspec.structs.replace(sent, school=school))
                 key = facts.key_of_row(self._ids.pupil_key, row, school)
                 content = facts.content_of_row(self._ids.pupil_key, row, school)
@@ -156,35 +159,57 @@ class Desk:
                 self._check_version(row, key)
                 superseded = superseded or outcome.superseded is not None
                 base = self._row_base(row, school, key, content, outcome.revision)
-                accepted.append(facts.make_fact(row, base, self._ids))
+                accepted.append(self._version_fact(row, base))
         except _Refused as refused:
             return Decision(rejection=refused.rejection)
         for fact in accepted:
             self._knowledge.learn(fact)
         event_id = accepted[0].event_id if accepted else event_id
-        return Decision(facts=tuple(accepted), event_id=event_id, superseded=superseded)
+        return Decision(tuple(accepted), event_id, superseded, schools=tuple(schools))
 
     def decide_event(self, event: Event) -> Decision:
         """Judge an event. Events never consult what files said."""
         sent = event.sent
-        pupil_key = self._ids.pupil_key
         event_id = sent.event_id or identifiers.event_fact_id(sent.source, event.type_name, event.content)
-        content = facts.content_of_event(pupil_key, sent.source, event.type_name, sent.school, event.content)
         try:
+            if isinstance(sent, told.SentCurriculum):
+                schools = self.schools_of_version(sent)
+                return self._decide_at_schools(event, sent, event_id, schools)
             self._check_scope(sent.school)
-            if (sent.school, event_id) in self._knowledge.given:
-                return self._repeated_event(sent, event_id, content)
-            sent = self._check_school_and_clock(sent)
-            sent = self._check_names(sent)
-            self._check_event(sent, event_id)
+            if self._is_repeated(event, sent.school, event_id):
+                return self._duplicate(sent, event_id, sent.recorded_at or self._at(sent.school).stamp)
+            sent = self._check_names(self._check_school_and_clock(sent))
+            if isinstance(sent, told.SentWithdrawal) and sent.withdraws == event_id:
+                raise _Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another.")
         except _Refused as refused:
             return Decision(rejection=refused.rejection, event_id=event_id)
-        base = self._base(sent, sent.school, event_id)
-        if sent.event_id is not None:
-            base |= {"given_id": True, "content": content}
+        base = self._event_base(event, sent.school, event_id)
         if isinstance(sent, told.SentWithdrawal):
             base["withdraws_key"] = self._knowledge.keys_of.get((sent.school, sent.withdraws), "")
         return self._accept(sent, base, False, None)
+
+    def _decide_at_schools(
+        self, event: Event, sent: told.SentCurriculum, event_id: str, schools: Sequence[str]
+    ) -> Decision:
+        accepted: list[Fact] = []
+        for school in schools:
+            self._check_scope(school)
+            if self._is_repeated(event, school, event_id):
+                continue
+            row = self._check_school_and_clock(msgspec.structs.replace(sent, school=school))
+            self._check_version(row, "")
+            accepted.append(self._version_fact(row, self._event_base(event, school, event_id)))
+        for fact in accepted:
+            self._knowledge.learn(fact)
+        return Decision(tuple(accepted), event_id, schools=tuple(schools))
+
+    def stamp_of(self, school: str) -> datetime:
+        """When a fact of this chunk is told to a school, if it does not bring its own time."""
+        return self._at(school).stamp
+
+    def covers(self, school: str) -> bool:
+        """Whether the caller may write to the school."""
+        return self._at(school).covered
 
     def schools_of_version(self, sent: told.SentCurriculum) -> list[str]:
         """The schools that a version goes to: its school, the trust's members now, or all that the key may write."""
@@ -268,12 +293,6 @@ class Desk:
                 field, "unknown_pupil", f"No pupil of this reference was ever enrolled at {school}: send pupils first."
             )
 
-    def _check_event(self, sent: Any, event_id: str) -> None:
-        if isinstance(sent, told.SentCurriculum):
-            self._check_version(sent, "")
-        if isinstance(sent, told.SentWithdrawal) and sent.withdraws == event_id:
-            raise _Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another event.")
-
     def _check_version(self, sent: told.SentCurriculum, key: str) -> None:
         """The rules between the versions of a school (contract 3.1)."""
         others = self._knowledge.curriculum(sent.school).standing_besides(key)
@@ -307,19 +326,30 @@ class Desk:
         if isinstance(sent, told.SentSchool | told.SentTrustJoined | told.SentTrustLeft):
             self._schools.pop(sent.school, None)
         names = (sent, fact.recorded_at) if isinstance(sent, told.SentPupil) else None
-        return Decision(facts=(fact,), event_id=fact.event_id, superseded=superseded, names=names)
+        return Decision((fact,), fact.event_id, superseded, schools=(sent.school,), names=names)
 
     def _duplicate(self, sent: Any, event_id: str, told_at: datetime) -> Decision:
         names = (sent, told_at) if isinstance(sent, told.SentPupil) else None
-        return Decision(event_id=event_id, names=names)
+        return Decision(event_id=event_id, schools=(sent.school,), names=names)
 
-    def _repeated_event(self, sent: Any, event_id: str, content: str) -> Decision:
-        known = self._knowledge.given[sent.school, event_id]
-        if sent.event_id is not None and known != content:
+    def _is_repeated(self, event: Event, school: str, event_id: str) -> bool:
+        """Whether the school has this event already. Refuses another content under the same id."""
+        if (school, event_id) not in self._knowledge.given:
+            return False
+        if event.sent.event_id is not None and self._knowledge.given[school, event_id] != self._content(event, school):
             raise _Refused(
                 "event_id", "event_id_conflict", "The ledger has another fact under this event_id: use a new one."
             )
-        return self._duplicate(sent, event_id, sent.recorded_at or self._at(sent.school).stamp)
+        return True
+
+    def _content(self, event: Event, school: str) -> str:
+        return facts.content_of_event(self._ids.pupil_key, event.sent.source, event.type_name, school, event.content)
+
+    def _version_fact(self, row: told.SentCurriculum, base: facts.Envelope) -> Fact:
+        fact = facts.make_fact(row, base, self._ids)
+        if not facts.fits_the_log(fact):
+            raise _Refused("", "version_too_large", "The version is too large: shorten the texts or split it.")
+        return fact
 
     def _year_groups(self, sent: told.SentPupil, standing: Told | None) -> tuple[YearGroupFrom, ...]:
         if sent.recorded_at is not None:
@@ -334,6 +364,12 @@ class Desk:
         )
         base = self._base(sent, school, event_id)
         base |= {"batch_id": self._batch_id, "key": key, "content": content, "revision": revision}
+        return base
+
+    def _event_base(self, event: Event, school: str, event_id: str) -> facts.Envelope:
+        base = self._base(event.sent, school, event_id)
+        if event.sent.event_id is not None:
+            base |= {"given_id": True, "content": self._content(event, school)}
         return base
 
     def _base(self, sent: Any, school: str, event_id: str) -> facts.Envelope:

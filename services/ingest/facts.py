@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas import identifiers
+from schemas.codec import encode_fact
 from schemas.events import (
     CharacteristicEnded,
     CharacteristicSet,
@@ -38,6 +39,9 @@ from services.ingest.sent import SentPupil, SentRow
 
 Envelope = dict[str, Any]
 """The fields of `schemas.events.Fact` that do not depend on the kind."""
+
+FACT_BYTES_MAX = 7 * 1024 * 1024
+"""Less than both back ends of the log take, with room for the key and their own overhead."""
 
 _NOT_CONTENT = frozenset({"source", "recorded_at", "event_id", "type_version"})
 _CURRICULUM_CONTENT = (
@@ -79,6 +83,11 @@ def _content_names(kind: type[SentRow]) -> tuple[str, ...]:
     if kind is told.SentCurriculum:
         return _CURRICULUM_CONTENT
     return tuple(name for name in kind.__struct_fields__ if name not in _NOT_CONTENT)
+
+
+def fits_the_log(fact: Fact) -> bool:
+    """Whether the log carries a fact of this size; only curricula can be too large."""
+    return len(encode_fact(fact)) <= FACT_BYTES_MAX
 
 
 def year_groups_said(

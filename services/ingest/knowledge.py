@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from schemas.documents import Membership
 from schemas.events import (
-    ALWAYS,
     CurriculumPublished,
     Fact,
     PupilEnrolled,
@@ -22,8 +22,10 @@ from schemas.events import (
     SchoolRegistered,
     YearGroupFrom,
 )
+from services.domain.periods import since
+from services.domain.schools import DEFAULT_TIME_ZONE, memberships
+from services.domain.schools import SchoolFact as StandingFact
 
-DEFAULT_TIME_ZONE = "Europe/London"
 PENDING = 2**62
 """The offset of what was accepted in this chunk and has none yet: later than everything in the log."""
 
@@ -78,20 +80,14 @@ def latest_of_keys(kept: Iterable[Kept[Said]]) -> list[Kept[Said]]:
     return sorted([*free, *of_keys.values()], key=lambda item: item.told())
 
 
-class _Membership(msgspec.Struct):
-    trust: str
-    starts: date
-    ends: date
-
-
 class School:
-    """A school by its facts, never changed: whether it is registered, its time zone, its trust on a day, its last stamp."""
+    """A school by its facts, never changed: is it registered, its time zone, its trust on a day, its last stamp."""
 
     def __init__(self, facts: Iterable[Kept[SchoolFact]] = (), stamp: datetime | None = None) -> None:
         self._facts = tuple(facts)
         self.stamp = stamp
-        standing = [kept.said for kept in latest_of_keys(self._facts)]
-        registrations = [fact for fact in standing if isinstance(fact, SchoolRegistered)]
+        standing = latest_of_keys(self._facts)
+        registrations = [kept.said for kept in standing if isinstance(kept.said, SchoolRegistered)]
         zones = [fact.time_zone for fact in registrations if fact.time_zone is not None]
         self.registered = bool(registrations)
         self.time_zone = zones[-1] if zones else DEFAULT_TIME_ZONE
@@ -103,33 +99,20 @@ class School:
         return School([*self._facts, kept], self.stamp)
 
     def trust_on(self, day: date) -> str | None:
-        """The trust that the school is a member of on `day`: the membership with the latest start governs."""
-        governing: _Membership | None = None
-        for membership in self._memberships:  # in the order told: of two with equal starts the later one governs
-            if membership.starts <= day and (governing is None or governing.starts <= membership.starts):
-                governing = membership
-        return governing.trust if governing is not None and day <= governing.ends else None
+        """The trust that the school is a member of on `day`."""
+        ordinal = day.toordinal()
+        return next((each.trust for each in self._memberships if each.starts <= ordinal <= each.ends), None)
 
 
-def _memberships(standing: Iterable[SchoolFact]) -> list[_Membership]:
-    """In the order told. A leaving closes the latest start not after its day, whenever that was told."""
-    facts = list(standing)
-    memberships = [
-        _Membership(fact.trust, fact.joined_on or ALWAYS, fact.left_on or date.max)
-        for fact in facts
-        if not isinstance(fact, SchoolLeftTrust) and fact.trust is not None
-    ]
-    for fact in facts:
-        if isinstance(fact, SchoolLeftTrust):
-            begun = [
-                membership
-                for membership in memberships
-                if membership.starts <= fact.left_on and fact.trust in (None, membership.trust)
-            ]
-            if begun:
-                latest = max(begun, key=lambda membership: membership.starts)
-                latest.ends = min(latest.ends, fact.left_on)
-    return memberships
+def _memberships(standing: Iterable[Kept[SchoolFact]]) -> tuple[Membership, ...]:
+    """The trusts on each day by what stands now, as every report has them (`services.domain.schools`)."""
+    return memberships(
+        [
+            StandingFact(kept.said, (int(kept.recorded_at.timestamp()), kept.offset), since(0))
+            for kept in standing
+            if not isinstance(kept.said, SchoolRegistered) or kept.said.trust is not None
+        ]
+    )
 
 
 class VersionNames(msgspec.Struct, frozen=True, array_like=True):

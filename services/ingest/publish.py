@@ -12,20 +12,12 @@ from collections.abc import Mapping, Sequence
 from schemas.codec import encode_fact
 from schemas.events import Fact
 from schemas.topics import partition_for
-from services.runtime.log.interface import RECORD_BYTES_MAX, Log
-
-ENVELOPE_BYTES_MAX = 1024
-"""Room that a fact needs beside its value: the key."""
+from services.runtime.log.interface import Log
 
 
 def partition_of(school: str, partitions: int) -> int:
     """The partition that holds all facts of a school."""
     return partition_for(school.encode("utf-8"), partitions)
-
-
-def fits(fact: Fact) -> bool:
-    """Whether the log carries a fact of this size."""
-    return len(encode_fact(fact)) + ENVELOPE_BYTES_MAX <= RECORD_BYTES_MAX
 
 
 async def publish(log: Log, topic: str, facts: Mapping[int, Sequence[Fact]]) -> dict[int, list[int]]:

@@ -50,13 +50,13 @@ class Registry:
     def __init__(self, pool: asyncpg.Pool, log: Log, topic: str) -> None:
         self._pool = pool
         self._log = log
-        self._topic = topic
+        self.topic = topic
         self.partitions = 0
 
     async def start(self) -> None:
         """Create what is missing and catch up, one partition after another. Raises LogRecreated, LogUnavailable."""
-        self.partitions = await self._log.partitions(self._topic)
-        log_id = await self._log.log_id(self._topic)
+        self.partitions = await self._log.partitions(self.topic)
+        log_id = await self._log.log_id(self.topic)
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", _SCHEMA_LOCK)
             await connection.execute(files("services.ingest").joinpath("sql/registry.sql").read_text(encoding="utf-8"))
@@ -110,10 +110,10 @@ class Registry:
             " ORDER BY partition FOR UPDATE",
             partitions,
         )
-        log_id = await self._log.log_id(self._topic)
+        log_id = await self._log.log_id(self.topic)
         if len(rows) != len(partitions) or any(row["log_id"] != log_id for row in rows):
             raise LogRecreated(
-                f"the registry was built from another log than {self._topic} is now (schema ingest of the database);"
+                f"the registry was built from another log than {self.topic} is now (schema ingest of the database);"
                 " connect the log it belongs to, or drop the schema to build it again"
             )
         return Held(log_id, {row["partition"]: row["next_offset"] for row in rows})
@@ -121,19 +121,19 @@ class Registry:
     async def _catch_up(self, connection: Any, held: Held, partition: int) -> bool:
         """Take in what the log holds beyond the registry, at most one batch; whether there is more."""
         start = held.next_offsets[partition]
-        _, end = await self._log.bounds(self._topic, partition)
+        _, end = await self._log.bounds(self.topic, partition)
         if start == end:
             return False
         if start > end:
-            raise LogRecreated(f"{self._topic}/{partition} ends at {end}, but the registry has read up to {start}")
-        reader = self._log.reader(self._topic)
+            raise LogRecreated(f"{self.topic}/{partition} ends at {end}, but the registry has read up to {start}")
+        reader = self._log.reader(self.topic)
         try:
             await reader.assign({partition: start})
             batch = (await reader.poll(CATCH_UP_RECORDS, 10_000)).get(partition)
         finally:
             await reader.close()
         if batch is None:
-            raise LogUnavailable(f"{self._topic}/{partition} gave no record from {start} on, though it ends at {end}")
+            raise LogUnavailable(f"{self.topic}/{partition} gave no record from {start} on, though it ends at {end}")
         placed: list[Placed] = []
         for record in batch.records:
             fact = _decoded(record.value)

@@ -1,0 +1,148 @@
+"""One POST /v1/events: its items judged in order, taken in, and answered item by item.
+
+A withdrawal changes what is known in ways that only the registry tells; what follows one is judged in a chunk of its
+own, after the chunk of the withdrawal is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas import identifiers
+from services.ingest.accept import Caller, Decision, Desk, Event
+from services.ingest.event_bodies import Fault, SentEvent
+from services.ingest.ledger import Decided, Ledger, Work
+from services.ingest.recall import Wanted
+from services.ingest.sent import SentCurriculum, SentWithdrawal
+from services.runtime.positions import encode_position
+
+ACCEPTED, DUPLICATE, REJECTED = "accepted", "duplicate", "rejected"
+
+
+class ItemError(msgspec.Struct, frozen=True):
+    """Why an item changed nothing."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one item. `errors`: all of them, where there are several."""
+
+    index: int
+    status: str
+    event_id: str | None = None
+    error: ItemError | None = None
+    errors: tuple[ItemError, ...] = ()
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """The body of the answer."""
+
+    accepted: int
+    duplicate: int
+    rejected: int
+    position: str
+    results: list[ItemResult]
+
+    def http_status(self) -> int:
+        """202 if nothing was rejected, 422 if everything was, else 207."""
+        if not self.rejected:
+            return 202
+        return 207 if self.accepted or self.duplicate else 422
+
+
+async def tell_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> EventsAnswer:
+    """Take in what is right of `items`. Raises what `Ledger.take` raises."""
+    results: dict[int, ItemResult] = {}
+    for item in items:
+        if item.sent is None:
+            results[item.index] = _faulty(item)
+    offsets: dict[int, int] = {}
+    for segment in _segments(items):
+        taken = await ledger.take(_work(ledger, caller, segment))
+        offsets |= taken.offsets
+        for item, decision in zip(segment, taken.decided.decisions, strict=True):
+            results[item.index] = _judged(item, decision)
+    ordered = [results[item.index] for item in items]
+    statuses = [result.status for result in ordered]
+    return EventsAnswer(
+        accepted=statuses.count(ACCEPTED),
+        duplicate=statuses.count(DUPLICATE),
+        rejected=statuses.count(REJECTED),
+        position=encode_position(await ledger.log_id(), offsets),
+        results=ordered,
+    )
+
+
+def _segments(items: Iterable[SentEvent]) -> list[list[SentEvent]]:
+    segments: list[list[SentEvent]] = []
+    after_withdrawal = True
+    for item in items:
+        if item.sent is None:
+            continue
+        is_withdrawal = isinstance(item.sent, SentWithdrawal)
+        if not segments or (after_withdrawal and not is_withdrawal):
+            segments.append([])
+        segments[-1].append(item)
+        after_withdrawal = is_withdrawal
+    return segments
+
+
+def _work(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Work:
+    events = [_event(item) for item in items]
+    everywhere = any(isinstance(event.sent, SentCurriculum) and not event.sent.school for event in events)
+
+    def decide(desk: Desk) -> Decided:
+        decisions = [desk.decide_event(event) for event in events]
+        return Decided(decisions, [fact for decision in decisions for fact in decision.facts])
+
+    return Work(
+        caller=caller,
+        batch_id="",
+        schools=None if everywhere else frozenset(event.sent.school for event in events),
+        wanted=lambda schools: _wanted(ledger, events, {*schools, *(e.sent.school for e in events if e.sent.school)}),
+        decide=decide,
+    )
+
+
+def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wanted:
+    wanted = Wanted(schools=schools, with_curricula=True)
+    for event in events:
+        sent: Any = event.sent
+        event_id = sent.event_id or identifiers.event_fact_id(sent.source, event.type_name, event.content)
+        wanted.events.update((school, event_id) for school in ([sent.school] if sent.school else schools))
+        for name in ("pupil", "other"):
+            reference = getattr(sent, name, None)
+            if reference is not None:
+                wanted.pupils.add((sent.school, ledger.ids.pupil(sent.school, reference)))
+        if isinstance(sent, SentWithdrawal):
+            wanted.withdrawn.add((sent.school, sent.withdraws))
+    return wanted
+
+
+def _event(item: SentEvent) -> Event:
+    assert item.sent is not None
+    return Event(item.sent, item.type_name, item.content)
+
+
+def _judged(item: SentEvent, decision: Decision) -> ItemResult:
+    rejection = decision.rejection
+    if rejection is not None:
+        pointer = f"/events/{item.index}/{rejection.field}" if rejection.field else f"/events/{item.index}"
+        error = ItemError(pointer, rejection.code, rejection.detail)
+        return ItemResult(item.index, REJECTED, item.event_id, error)
+    return ItemResult(item.index, ACCEPTED if decision.facts else DUPLICATE, decision.event_id)
+
+
+def _faulty(item: SentEvent) -> ItemResult:
+    errors = tuple(_error(fault) for fault in item.faults)
+    return ItemResult(item.index, REJECTED, item.event_id, errors[0], errors if len(errors) > 1 else ())
+
+
+def _error(fault: Fault) -> ItemError:
+    return ItemError(fault.pointer, fault.code, fault.detail)

@@ -1,0 +1,198 @@
+"""The one way in: lock the partitions, catch up, recall, decide, append, apply, commit. Then, and only then, answer.
+
+All of it happens in one database transaction around the append, so that whatever goes wrong after an append leaves the
+registry behind the log, never ahead of it, and the next one to hold the partition catches up first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from schemas.events import Fact
+from services.access import identities
+from services.ingest.accept import Caller, Decision, Desk
+from services.ingest.knowledge import Knowledge
+from services.ingest.publish import partition_of, publish
+from services.ingest.pupils import PupilIds
+from services.ingest.recall import Memory, Wanted, read_schools, recall
+from services.ingest.registry import Held, Placed, Registry
+from services.runtime.log.interface import Log, LogUnavailable
+
+_ATTEMPTS = 3
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """The decisions on a chunk, and all facts to be appended, in order (those of the decisions among them)."""
+
+    decisions: Sequence[Decision]
+    facts: Sequence[Fact]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A chunk to be judged. `wanted` is asked once the schools are known: those named or, with None, all there are."""
+
+    caller: Caller
+    batch_id: str
+    schools: frozenset[str] | None
+    wanted: Callable[[Iterable[str]], Wanted]
+    decide: Callable[[Desk], Decided]
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What came of a chunk. `offsets`: for each partition of a touched school where its reader must have come to."""
+
+    decided: Decided
+    log_id: str
+    offsets: dict[int, int]
+    knowledge: Knowledge
+
+
+class Rehearsal:
+    """Carries what a dry run has accepted from one chunk to the next, as far as a later row can meet it."""
+
+    def __init__(self) -> None:
+        self._facts: list[Fact] = []
+
+    def join(self, knowledge: Knowledge) -> None:
+        """Tell `knowledge` what was accepted so far."""
+        for fact in self._facts:
+            knowledge.learn(fact)
+
+    def keep(self, facts: Iterable[Fact], kind: str) -> None:
+        """A key comes twice in a file only with another recorded_at; names are only learned of these two kinds."""
+        self._facts.extend(fact for fact in facts if fact.migrated or kind in ("schools", "curriculum"))
+
+
+class _LogMoved(Exception):
+    """An append of ours that was given up came after all, before this one: decide again with it."""
+
+
+Also = Callable[[Any, Taken], Awaitable[None]]
+"""What else belongs into the transaction."""
+
+
+class Ledger:
+    """Takes chunks in, one at a time for each partition, across all processes."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, log: Log, registry: Registry, ids: PupilIds, clock: Callable[[], datetime]
+    ) -> None:
+        self.pool = pool
+        self.ids = ids
+        self.clock = clock
+        self._log = log
+        self._registry = registry
+        self._memory = Memory()
+        # Each turn holds a connection while the embedded log needs others: never let turns take them all.
+        self._turns = asyncio.Semaphore(max(1, pool.get_max_size() // 2 - 1))
+
+    async def take(self, work: Work, also: Also | None = None) -> Taken:
+        """Judge a chunk and append what is accepted; durable on return.
+
+        Raises LogUnavailable, AppendOutcomeUnknown and database errors: then some facts may be durable, the registry
+        has not changed, and the same chunk taken again adds none of them twice.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                async with self._turns, self.pool.acquire() as connection, connection.transaction():
+                    return await self._take(connection, work, also)
+            except _LogMoved:
+                continue
+        raise LogUnavailable("other appends keep coming in between")
+
+    async def rehearse(self, work: Work, rehearsal: Rehearsal, kind: str) -> Taken:
+        """Judge a chunk as `take` would, and change nothing."""
+        async with self._turns, self.pool.acquire() as connection, connection.transaction():
+            held = await self._hold(connection, work)
+            await self._registry.advance(connection, held)
+            knowledge = await self._recall(connection, work)
+            rehearsal.join(knowledge)
+            decided = work.decide(self._desk(knowledge, work))
+        rehearsal.keep((fact for decision in decided.decisions for fact in decision.facts), kind)
+        return Taken(decided, held.log_id, {}, knowledge)
+
+    async def log_id(self) -> str:
+        """Names the log, for position tokens."""
+        return await self._log.log_id(self._registry.topic)
+
+    async def time_zones(self, schools: Iterable[str]) -> dict[str, str]:
+        """The time zones of those of these schools that are known."""
+        async with self.pool.acquire() as connection:
+            known = await read_schools(connection, self._memory, list(schools))
+        return {name: school.time_zone for name, school in known.items()}
+
+    async def _take(self, connection: Any, work: Work, also: Also | None) -> Taken:
+        held = await self._hold(connection, work)
+        knowledge = await self._recall(connection, work)
+        decided = work.decide(self._desk(knowledge, work))
+        if decided.facts:
+            await self._registry.apply(connection, await self._append(held, decided.facts))
+        await self._registry.advance(connection, held)
+        await identities.remember(connection, self._identities(decided.decisions))
+        touched = {school for decision in decided.decisions for school in decision.schools}
+        partitions = {self._partition(school) for school in touched | {fact.school for fact in decided.facts}}
+        offsets = {partition: held.next_offsets[partition] for partition in sorted(partitions)}
+        taken = Taken(decided, held.log_id, offsets, knowledge)
+        if also is not None:
+            await also(connection, taken)
+        return taken
+
+    async def _hold(self, connection: Any, work: Work) -> Held:
+        if work.schools is None:
+            return await self._registry.hold(connection, range(self._registry.partitions))
+        return await self._registry.hold(connection, {self._partition(school) for school in work.schools})
+
+    async def _recall(self, connection: Any, work: Work) -> Knowledge:
+        schools: Iterable[str]
+        if work.schools is None:
+            schools = await read_schools(connection, self._memory, None)
+        else:
+            schools = work.schools
+        return await recall(connection, self._memory, work.wanted(schools))
+
+    async def _append(self, held: Held, facts: Sequence[Fact]) -> list[Placed]:
+        """Append under the lock; moves `held` on. Raises _LogMoved if somebody else's facts came in between."""
+        by_partition: dict[int, list[Fact]] = {}
+        for fact in facts:
+            by_partition.setdefault(self._partition(fact.school), []).append(fact)
+        offsets = await publish(self._log, self._registry.topic, by_partition)
+        placed: list[Placed] = []
+        for partition, partition_facts in by_partition.items():
+            if offsets[partition][0] != held.next_offsets[partition]:
+                raise _LogMoved
+            placed.extend(zip(offsets[partition], partition_facts, strict=True))
+            held.next_offsets[partition] = offsets[partition][-1] + 1
+        return placed
+
+    def _desk(self, knowledge: Knowledge, work: Work) -> Desk:
+        return Desk(knowledge, work.caller, self.clock(), work.batch_id, self.ids)
+
+    def _identities(self, decisions: Iterable[Decision]) -> list[identities.ToldIdentity]:
+        told: list[identities.ToldIdentity] = []
+        for decision in decisions:
+            if decision.names is None:
+                continue
+            sent, told_at = decision.names
+            date_of_birth: Any = sent.date_of_birth
+            told.append(
+                identities.ToldIdentity(
+                    school=sent.school,
+                    pupil=self.ids.pupil(sent.school, sent.pupil),
+                    told_at=told_at,
+                    reference=sent.pupil,
+                    given_name=sent.given_name,
+                    family_name=sent.family_name,
+                    date_of_birth=date_of_birth,
+                    upn=sent.upn,
+                )
+            )
+        return told
+
+    def _partition(self, school: str) -> int:
+        return partition_of(school, self._registry.partitions)

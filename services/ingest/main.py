@@ -1,0 +1,115 @@
+"""The composition root of ingest: settings to log, registry and ASGI application. The only wiring of the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import structlog
+import uvicorn
+from litestar import Litestar, Request, Response, get
+from litestar.handlers import BaseRouteHandler
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from schemas.topics import EMBEDDED_PARTITIONS, KAFKA_PARTITIONS
+from services.access.edge import with_edge
+from services.access.keys import Keyring
+from services.access.problems import PROBLEM_HANDLERS, Problem, as_response
+from services.ingest.routes import ingest_handlers
+from services.ingest.serving import Serving
+from services.runtime.clock import utc_now
+from services.runtime.log.interface import Log, LogRecreated, OffsetOutOfRange
+from services.runtime.log.opening import open_log
+from services.runtime.observability import configure_logging, metrics_registry
+from services.runtime.postgres import open_pool
+from services.runtime.settings import InvalidSettings, Settings, read_settings
+
+SERVICE = "ingest"
+POOL_SIZE_MAX = 16
+"""A chunk holds one connection while each append of the embedded log needs another."""
+
+_log = structlog.get_logger("markledger.ingest")
+
+
+def create_app(
+    settings: Settings, pool: asyncpg.Pool, log: Log, keyring: Keyring, *, clock: Callable[[], datetime] = utc_now
+) -> Litestar:
+    """The service on what is given; the caller closes pool and log. Raises InvalidSettings."""
+    if settings.pupil_key is None:
+        raise InvalidSettings("MARKLEDGER_PUPIL_KEY: the ingest service needs it, the same one for ever")
+    serving = Serving(
+        pool=pool,
+        log=log,
+        keyring=keyring,
+        pupil_key=settings.pupil_key.get_secret_value().encode("utf-8"),
+        partitions=KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS,
+        clock=clock,
+    )
+    app = Litestar(
+        route_handlers=[*ingest_handlers(serving), *_operation_handlers(serving)],
+        on_startup=[serving.start],
+        on_shutdown=[serving.stop],
+        exception_handlers={**PROBLEM_HANDLERS, LogRecreated: _another_log, OffsetOutOfRange: _another_log},
+        openapi_config=None,
+        logging_config=None,
+    )
+    return with_edge(app, SERVICE)
+
+
+def _another_log(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The log is not the one that the registry was built from: nothing may be taken in, and waiting does not help."""
+    _log.error("the log is another one than before", exc_info=error)
+    problem = Problem(
+        503,
+        "another_log",
+        "The log is not the one that this product has written so far",
+        "Nothing was accepted. An operator has to connect the right log, or to rebuild the registry from this one.",
+        headers={"Retry-After": "60"},
+    )
+    return as_response(request, problem)
+
+
+def _operation_handlers(serving: Serving) -> list[BaseRouteHandler]:
+    """For the service alone; beside the query service that one answers these addresses."""
+
+    @get("/healthz", name="alive")
+    async def tell_alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @get("/readyz", name="ready")
+    async def tell_ready() -> dict[str, bool]:
+        await serving.ledger()
+        return {"ready": True}
+
+    @get("/metrics", name="metrics")
+    async def tell_metrics() -> Response[bytes]:
+        return Response(generate_latest(metrics_registry()), media_type=CONTENT_TYPE_LATEST)
+
+    return [tell_alive, tell_ready, tell_metrics]
+
+
+def run(host: str = "127.0.0.1", port: int = 8081) -> None:
+    """Serve the ingest service alone until told to stop. Raises InvalidSettings, PostgresError."""
+    configure_logging(SERVICE)
+    asyncio.run(_serve(read_settings(), host, port))
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    if settings.database_dsn is None:
+        raise InvalidSettings("MARKLEDGER_DATABASE_URL: the ingest service alone needs a PostgreSQL server")
+    if settings.admin_key is None:
+        raise InvalidSettings("MARKLEDGER_ADMIN_KEY: the ingest service alone needs the administrator's key")
+    pool = await open_pool(settings.database_dsn, size_max=POOL_SIZE_MAX, application=f"markledger {SERVICE}")
+    try:
+        log = await open_log(settings, pool)
+        try:
+            app = create_app(settings, pool, log, Keyring(pool, settings.admin_key.get_secret_value()))
+            config = uvicorn.Config(app, host=host, port=port, access_log=False, log_config=None, server_header=False)
+            await uvicorn.Server(config).serve()
+        finally:
+            await log.close()
+    finally:
+        await pool.close()

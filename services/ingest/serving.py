@@ -1,0 +1,90 @@
+"""What the routes of ingest stand on, and its start: topic, registry, identities, keys.
+
+The log or the database may be away when the service starts: it serves all the same, answers 503, and starts as soon
+as both are there. A log that is not the registry's own is an error that waiting does not mend, and is said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import asyncpg
+import structlog
+
+from schemas.topics import FACTS
+from services.access import identities, keys
+from services.access.keys import Keyring
+from services.access.problems import is_outage, unavailable
+from services.ingest.ledger import Ledger
+from services.ingest.pupils import PupilIds
+from services.ingest.registry import Registry
+from services.runtime.log.interface import Log
+
+RETRY_SECONDS = 1.0
+_log = structlog.get_logger("markledger.ingest")
+
+
+class Serving:
+    """The service of one process."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        log: Log,
+        keyring: Keyring,
+        pupil_key: bytes,
+        partitions: int,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.pool = pool
+        self.keyring = keyring
+        self.clock = clock
+        self._log = log
+        self._partitions = partitions
+        self._registry = Registry(pool, log, FACTS.name)
+        self._ledger = Ledger(pool, log, self._registry, PupilIds(pupil_key), clock)
+        self._starting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to start; returns when the service is ready, or at once when it must wait."""
+        try:
+            await self._start()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._starting = asyncio.create_task(self._start_when_possible())
+
+    async def stop(self) -> None:
+        """Give up waiting."""
+        if self._starting is not None:
+            self._starting.cancel()
+
+    async def ledger(self) -> Ledger:
+        """The way in. Raises Problem 503 as long as the service has not started."""
+        if self._starting is not None:
+            if not self._starting.done():
+                raise unavailable("The service waits for its log or its database. Send the same request again.")
+            self._starting.result()
+        return self._ledger
+
+    async def _start(self) -> None:
+        await keys.ensure_tables(self.pool)
+        await identities.ensure_tables(self.pool)
+        await self._log.create_topic(
+            FACTS.name, self._partitions, retention_ms=FACTS.retention_ms, compacted=FACTS.compacted
+        )
+        await self._registry.start()
+        _log.info("ingest is ready", partitions=self._partitions)
+
+    async def _start_when_possible(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            try:
+                return await self._start()
+            except Exception as error:
+                if not is_outage(error):
+                    _log.error("ingest cannot start", exc_info=error)
+                    raise
+                _log.warning("ingest waits for its log or its database", fault=type(error).__name__)
