@@ -1,7 +1,7 @@
-"""Reports as CSV: the same numbers as the JSON, one flat table for each report.
+"""Reports as tables: one flat table for each report, written as CSV or as a workbook.
 
-UTF-8, CRLF. A cell of text that a spreadsheet would take for a formula gets a leading apostrophe; numbers are numbers.
-No report is computed here.
+CSV is UTF-8 with CRLF; a text that a spreadsheet would take for a formula gets a leading apostrophe. In a workbook
+texts are stored as texts, and a second sheet tells from what the table was made. No report is computed here.
 """
 
 from __future__ import annotations
@@ -9,40 +9,52 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import islice
 
 import msgspec
+import xlsxwriter
 
 from services.domain.bands import BAND_IDS
-from services.query.answers import Matrix, Members, Overview, OverviewCell, Pupil, ScoreTracking, Value
+from services.query.answers import Matrix, Members, Overview, OverviewCell, Provenance, Pupil, ScoreTracking, Value
 
-MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
+CSV_MEDIA_TYPE = "text/csv"
+WORKBOOK_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COMBINED = "combined"
 NO_BAND = "none"
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUPIL = ("pupil", "reference", "name", "school", "year_group")
 _VALUE = ("status", "percent", "numerator", "denominator", "score", "value", "band", "on")
+_MADE_AT = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands in every workbook for the time of its making, so that equal reports are equal files."""
 
 Cell = str | int | date | None
 
 
-def overview_csv(answer: Overview) -> bytes:
+class Table(msgspec.Struct, frozen=True):
+    """A header and its lines."""
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+
+
+def overview_table(answer: Overview) -> Table:
     """`row,measure,band,pupils,percent`: bands, `no_data` and `not_applicable` of each measure, then Combined."""
-    return _csv(("row", "measure", "band", "pupils", "percent"), _overview_lines(answer))
+    return Table(("row", "measure", "band", "pupils", "percent"), tuple(_overview_lines(answer)))
 
 
-def members_csv(answer: Members, measures: Sequence[str]) -> bytes:
+def members_table(answer: Members, measures: Sequence[str]) -> Table:
     """One line for each pupil and measure."""
     lines = (
         (*_pupil_cells(pupil), measure, *_value_cells(value))
         for pupil in answer.pupils
         for measure, value in zip(measures, pupil.values, strict=True)
     )
-    return _csv((*_PUPIL, "measure", *_VALUE), lines)
+    return Table((*_PUPIL, "measure", *_VALUE), tuple(lines))
 
 
-def score_tracking_csv(answer: ScoreTracking) -> bytes:
+def score_tracking_table(answer: ScoreTracking) -> Table:
     """One line for each pupil: the displayed percents, and each month's variance beside it."""
     months = [column for month in answer.months for column in (month.isoformat(), f"{month} variance")]
     lines = (
@@ -58,10 +70,10 @@ def score_tracking_csv(answer: ScoreTracking) -> bytes:
         )
         for pupil in answer.pupils
     )
-    return _csv((*_PUPIL, "start", *months, "average_variance"), lines)
+    return Table((*_PUPIL, "start", *months, "average_variance"), tuple(lines))
 
 
-def matrix_csv(answer: Matrix) -> bytes:
+def matrix_table(answer: Matrix) -> Table:
     """`first,second,pupils`: the 25 cells, then those that could not be plotted (`none` = no band)."""
     plotted = (
         (first, second, pupils)
@@ -69,7 +81,43 @@ def matrix_csv(answer: Matrix) -> bytes:
         for second, pupils in zip(BAND_IDS, row, strict=True)
     )
     unplotted = ((cell.first or NO_BAND, cell.second or NO_BAND, cell.pupils) for cell in answer.unplotted)
-    return _csv(("first", "second", "pupils"), (*plotted, *unplotted))
+    return Table(("first", "second", "pupils"), (*plotted, *unplotted))
+
+
+def write_csv(table: Table) -> bytes:
+    """The table as CSV."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([guard_formula(cell) for cell in table.header])
+    writer.writerows([guard_formula(cell) for cell in line] for line in table.lines)
+    return text.getvalue().encode("utf-8")
+
+
+def write_workbook(table: Table, provenance: Provenance, asked: str) -> bytes:
+    """The table as a workbook of two sheets; `asked` is the address that made it."""
+    file = io.BytesIO()
+    workbook = xlsxwriter.Workbook(file, {"in_memory": True})
+    workbook.set_properties({"created": _MADE_AT})
+    bold = workbook.add_format({"bold": True})
+    sheet = workbook.add_worksheet("Report")
+    sheet.freeze_panes(1, 0)
+    for column, name in enumerate(table.header):
+        sheet.write_string(0, column, name, bold)
+        longest = max((len(str(line[column] or "")) for line in islice(table.lines, 200)), default=0)
+        sheet.set_column(column, column, min(max(len(name), longest) + 2, 50))
+    _fill(sheet, table.lines, first_row=1)
+    about = workbook.add_worksheet("About")
+    about.set_column(0, 0, 16)
+    _fill(about, _about_lines(provenance, asked), first_row=0)
+    workbook.close()
+    return file.getvalue()
+
+
+def guard_formula(cell: Cell) -> Cell:
+    """`cell`, harmless in a spreadsheet that opens CSV."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _is_number(cell):
+        return f"'{cell}"
+    return cell
 
 
 def _overview_lines(answer: Overview) -> Iterator[tuple[Cell, ...]]:
@@ -77,15 +125,9 @@ def _overview_lines(answer: Overview) -> Iterator[tuple[Cell, ...]]:
         for measure, cell in zip(answer.measures, row.cells, strict=True):
             for band, pupils, percent in _cell_lines(cell):
                 yield row.row, measure.id, band, pupils, percent
-        combined = row.combined
-        yield (
-            row.row,
-            COMBINED,
-            "working_at_or_above",
-            combined.working_at_or_above,
-            combined.percents.working_at_or_above,
-        )
-        yield row.row, COMBINED, "not_working_at", combined.not_working_at, combined.percents.not_working_at
+        combined, percents = row.combined, row.combined.percents
+        yield row.row, COMBINED, "working_at_or_above", combined.working_at_or_above, percents.working_at_or_above
+        yield row.row, COMBINED, "not_working_at", combined.not_working_at, percents.not_working_at
         yield row.row, COMBINED, "incomplete", combined.incomplete, None
 
 
@@ -112,24 +154,30 @@ def _value_cells(value: Value) -> tuple[Cell, ...]:
 
 
 def _percent(value: Value | None) -> Cell:
-    return None if value is None else value.percent if value.status == "value" else value.status
-
-
-def _csv(header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([guard_formula(cell) for cell in header])
-    writer.writerows([guard_formula(cell) for cell in line] for line in lines)
-    return text.getvalue().encode("utf-8")
-
-
-def guard_formula(cell: Cell) -> Cell:
-    """`cell`, harmless in a spreadsheet."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _is_number(cell):
-        return f"'{cell}"
-    return cell
+    if value is None:
+        return None
+    return value.percent if value.status == "value" else value.status
 
 
 def _is_number(text: str) -> bool:
     """Whether the text is one of our own decimal strings, such as an average variance of -2.5."""
     return text.removeprefix("-").replace(".", "", 1).isdecimal() and text.isascii()
+
+
+def _about_lines(provenance: Provenance, asked: str) -> Iterator[tuple[Cell, ...]]:
+    yield "address", asked
+    yield "as_at", provenance.as_at
+    yield "as_known_at", "all that is known" if provenance.as_known_at is None else provenance.as_known_at.isoformat()
+    yield "position", provenance.position
+    yield "stale", "yes" if provenance.stale else "no"
+    for name, version in provenance.views.items():
+        yield f"view {name}", version
+
+
+def _fill(sheet: xlsxwriter.worksheet.Worksheet, lines: Iterable[Sequence[Cell]], *, first_row: int) -> None:
+    for row, line in enumerate(lines, first_row):
+        for column, cell in enumerate(line):
+            if isinstance(cell, int):
+                sheet.write_number(row, column, cell)
+            elif cell is not None:
+                sheet.write_string(row, column, str(cell))

@@ -90,7 +90,7 @@ def _report_paths() -> dict[str, Any]:
         f"/v1/reports/{report.path}": {
             "get": {
                 "summary": report.title,
-                "description": "End the path with .csv, or accept text/csv, for a table.",
+                "description": "End the path with .csv or .xlsx, or accept text/csv, for a table.",
                 "operationId": report.path.replace("/", "-"),
                 "tags": ["reports"],
                 "parameters": [_parameter(name, report.path) for name in report.known],

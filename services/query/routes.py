@@ -1,13 +1,13 @@
-"""GET /v1/reports/…: each report as JSON or CSV, whichever is asked for. No rule of a report stands here.
+"""GET /v1/reports/…: each report as JSON, CSV or a workbook, whichever is asked for. No rule of a report stands here.
 
-The reports are one table (`REPORTS`): the path, how its query string is read, who answers, and its CSV. An answer
-carries an ETag; one with pupils may not be stored by anybody.
+The reports are one table (`REPORTS`): the path, how its query string is read, who answers, and its flat table. An
+answer carries an ETag; one with pupils may not be stored by anybody.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -19,11 +19,15 @@ from litestar.handlers import HTTPRouteHandler
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem
 from services.query import exports, parameters
+from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE, Table
 from services.query.reporting import Reporting
 
 Clock = Callable[[], datetime]
 
 JSON_MEDIA_TYPE = "application/json"
+FORMS: Mapping[str, str] = {"csv": CSV_MEDIA_TYPE, "xlsx": WORKBOOK_MEDIA_TYPE}
+"""The forms of an answer beside JSON: the end of a path, and the media type."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -35,7 +39,7 @@ class Report(msgspec.Struct, frozen=True):
     known: tuple[str, ...]
     read: Callable[[bytes, datetime], parameters.Asked[Any]]
     answer: Callable[[Reporting, Access, Any], Awaitable[Any]]
-    csv: Callable[[Any, Any], bytes]
+    table: Callable[[Any, Any], Table]
     named: bool
 
 
@@ -46,7 +50,7 @@ REPORTS = (
         known=parameters.OVERVIEW,
         read=parameters.read_overview,
         answer=Reporting.overview,
-        csv=lambda answer, _: exports.overview_csv(answer),
+        table=lambda answer, _: exports.overview_table(answer),
         named=False,
     ),
     Report(
@@ -55,7 +59,7 @@ REPORTS = (
         known=parameters.OVERVIEW_MEMBERS,
         read=parameters.read_overview_members,
         answer=Reporting.overview_members,
-        csv=lambda answer, request: exports.members_csv(answer, [m.text for m in request.overview.measures]),
+        table=lambda answer, request: exports.members_table(answer, [m.text for m in request.overview.measures]),
         named=True,
     ),
     Report(
@@ -64,7 +68,7 @@ REPORTS = (
         known=parameters.SCORE_TRACKING,
         read=parameters.read_score_tracking,
         answer=Reporting.score_tracking,
-        csv=lambda answer, _: exports.score_tracking_csv(answer),
+        table=lambda answer, _: exports.score_tracking_table(answer),
         named=True,
     ),
     Report(
@@ -73,7 +77,7 @@ REPORTS = (
         known=parameters.MATRIX,
         read=parameters.read_matrix,
         answer=Reporting.matrix,
-        csv=lambda answer, _: exports.matrix_csv(answer),
+        table=lambda answer, _: exports.matrix_table(answer),
         named=False,
     ),
     Report(
@@ -82,7 +86,7 @@ REPORTS = (
         known=parameters.MATRIX_MEMBERS,
         read=parameters.read_matrix_members,
         answer=Reporting.matrix_members,
-        csv=lambda answer, request: exports.members_csv(answer, _matrix_columns(request)),
+        table=lambda answer, request: exports.members_table(answer, _matrix_columns(request)),
         named=True,
     ),
 )
@@ -96,7 +100,7 @@ def report_handlers(reporting: Reporting, keyring: Keyring, clock: Clock) -> lis
 def _report_handler(report: Report, reporting: Reporting, keyring: Keyring, clock: Clock) -> HTTPRouteHandler:
     address = f"/v1/reports/{report.path}"
 
-    @get([address, f"{address}.csv"], name=report.path)
+    @get([address, *(f"{address}.{form}" for form in FORMS)], name=report.path)
     async def answer_report(request: Request[Any, Any, Any]) -> Response[bytes]:
         access = await keyring.authenticate(request.headers.get("authorization"))
         request.scope["state"]["key_id"] = access.key_id
@@ -109,35 +113,36 @@ async def answer_as_asked(
     report: Report, reporting: Reporting, access: Access, request: Request[Any, Any, Any], now: datetime
 ) -> Response[bytes]:
     """The report that a request asks for, in the form that it asks for."""
-    csv = wants_csv(request.scope["path"], request.headers.get("accept", "*/*"))
+    form = form_asked(request.scope["path"], request.headers.get("accept", "*/*"))
     asked = report.read(request.scope["query_string"], now)
     answer = await report.answer(reporting, access, asked)
-    body = report.csv(answer, asked.request) if csv else _encoder.encode(answer)
     headers = {"Cache-Control": "private, no-store" if report.named else "private, no-cache", "Vary": "Accept"}
     if report.named and answer.next is not None:
         headers["Link"] = f'<{next_address(request, answer.next)}>; rel="next"'
-    if csv:
-        name = report.path.replace("/", "-")
-        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    media_type = exports.MEDIA_TYPE if csv else JSON_MEDIA_TYPE
-    return _with_etag(request, body, media_type, headers)
+    if form in FORMS:
+        name = f"{report.path.replace('/', '-')}.{form}"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    body = _encode(form, report, answer, asked.request, str(request.url))
+    return _with_etag(request, body, FORMS.get(form, JSON_MEDIA_TYPE), headers)
 
 
-def wants_csv(path: str, accept: str) -> bool:
-    """Whether CSV is asked for, by the path's end or the Accept header. Raises Problem 406 for a form not made here."""
-    if path.endswith(".csv"):
-        return True
+def form_asked(path: str, accept: str) -> str:
+    """`json`, or one of FORMS: by the path's end, or by the Accept header. Raises Problem 406 for any other."""
+    end = path.rpartition(".")[2]
+    if end in FORMS:
+        return end
     qualities = _qualities(accept)
-    csv = _quality(qualities, "text/csv", "text/*")
-    json = max(_quality(qualities, JSON_MEDIA_TYPE, "application/*"), qualities.get("*/*", 0.0))
-    if max(csv, json) <= 0:
+    offers = {"json": JSON_MEDIA_TYPE, **FORMS}
+    weights = {form: _quality(qualities, media_type) for form, media_type in offers.items()}
+    best = max(weights, key=lambda form: (weights[form], offers[form] in qualities))
+    if weights[best] <= 0:
         raise Problem(
             406,
             "not_acceptable",
             "The report is not made in that form",
-            "Ask for application/json or text/csv in the Accept header, or end the path with .csv.",
+            "Ask for application/json or text/csv in the Accept header, or end the path with .csv or .xlsx.",
         )
-    return csv > json or (csv == json and "text/csv" in qualities and JSON_MEDIA_TYPE not in qualities)
+    return best
 
 
 def next_address(request: Request[Any, Any, Any], cursor: str) -> str:
@@ -164,8 +169,17 @@ def _qualities(accept: str) -> dict[str, float]:
     return qualities
 
 
-def _quality(qualities: dict[str, float], exact: str, kind: str) -> float:
-    return qualities.get(exact, qualities.get(kind, 0.0))
+def _quality(qualities: dict[str, float], media_type: str) -> float:
+    kind = media_type.partition("/")[0]
+    return qualities.get(media_type, qualities.get(f"{kind}/*", qualities.get("*/*", 0.0)))
+
+
+def _encode(form: str, report: Report, answer: Any, request: Any, address: str) -> bytes:
+    if form == "csv":
+        return exports.write_csv(report.table(answer, request))
+    if form == "xlsx":
+        return exports.write_workbook(report.table(answer, request), answer.provenance, address)
+    return _encoder.encode(answer)
 
 
 def _with_etag(

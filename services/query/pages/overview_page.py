@@ -89,6 +89,7 @@ def overview_context(
         "tables": None if answer is None else overview_tables(answer, pairs, names),
         "whom": _whom(pairs, names),
         "csv_href": address(f"{OVERVIEW_PATH}.csv", link),
+        "workbook_href": address(f"{OVERVIEW_PATH}.xlsx", link),
         "fixed_href": address(OVERVIEW_PATH, fixed),
     }
 
@@ -108,6 +109,7 @@ def members_context(pairs: Pairs, choices: Choices, answer: Members, named: bool
         "pupils": [_show_pupil(pupil, names, named) for pupil in answer.pupils],
         "back_href": address(OVERVIEW_PATH, report_pairs(pairs)),
         "csv_href": address(f"{OVERVIEW_PATH}/members.csv", without_cursor),
+        "workbook_href": address(f"{OVERVIEW_PATH}/members.xlsx", without_cursor),
         "next_href": answer.next and address(f"{OVERVIEW_PATH}/members", [*without_cursor, ("cursor", answer.next)]),
     }
 
@@ -159,7 +161,7 @@ def _cell_words(cell: str, measures: Sequence[str]) -> str:
 
 def _show_pupil(pupil: PupilValues, names: Mapping[str, str], named: bool) -> ShownPupil:
     return ShownPupil(
-        title=(pupil.name or "Name not told") if named and isinstance(pupil.name, str | None) else pupil.pupil,
+        title=pupil.name if named and isinstance(pupil.name, str) and pupil.name else pupil.pupil,
         reference=pupil.reference if isinstance(pupil.reference, str) else "",
         school=names.get(pupil.school, pupil.school),
         year_group=pupil.year_group or "Not known",

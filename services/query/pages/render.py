@@ -16,6 +16,7 @@ from services.query.pages import wording
 
 _ROOT = Path(__file__).parent
 STYLE_SHEET = (_ROOT / "static" / "markledger.css").read_bytes()
+ICON = (_ROOT / "static" / "markledger.svg").read_bytes()
 STYLE_SHEET_ADDRESS = f"/static/markledger.css?v={hashlib.blake2b(STYLE_SHEET, digest_size=6).hexdigest()}"
 HTML_MEDIA_TYPE = "text/html; charset=utf-8"
 

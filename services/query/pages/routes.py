@@ -21,12 +21,12 @@ from services.query.directory import Choices, Directory
 from services.query.pages import sessions
 from services.query.pages.overview_form import DEFAULT_CUT_OFFS, address, is_form, parameters_of_form
 from services.query.pages.overview_page import OVERVIEW_PATH, members_context, overview_context
-from services.query.pages.render import HTML_MEDIA_TYPE, STYLE_SHEET, render
+from services.query.pages.render import HTML_MEDIA_TYPE, ICON, STYLE_SHEET, render
 from services.query.parameter_values import today_of
 from services.query.parameters import read_overview, read_overview_members
 from services.query.query_string import decode_query
 from services.query.reporting import Reporting
-from services.query.routes import REPORTS, answer_as_asked
+from services.query.routes import FORMS, REPORTS, answer_as_asked
 
 FORM_BYTES_MAX = 16 * 1024
 _ON_THE_PAGE = (403, 404, 422)
@@ -96,13 +96,14 @@ def _report_pages(site: Site) -> list[HTTPRouteHandler]:
         context = members_context(decode_query(query), choices, answer, access.may("names"))
         return _page(render("members.html", who=access.name, **context))
 
-    @get([f"/reports/{report.path}.csv" for report in REPORTS], name="csv of a page")
-    async def download_csv(request: PageRequest) -> Response[bytes]:
+    @get([f"/reports/{report.path}.{form}" for report in REPORTS for form in FORMS], name="download")
+    async def download(request: PageRequest) -> Response[bytes]:
         access = await sessions.access_of_request(request, site.keyring)
-        report = next(each for each in REPORTS if request.scope["path"] == f"/reports/{each.path}.csv")
+        path = request.scope["path"].removeprefix("/reports/").rpartition(".")[0]
+        report = next(each for each in REPORTS if each.path == path)
         return await answer_as_asked(report, site.reporting, access, request, site.clock())
 
-    return [show_home, show_overview, show_members, download_csv]
+    return [show_home, show_overview, show_members, download]
 
 
 async def _overview_page(site: Site, access: Access, pairs: list[tuple[str, str]], query: bytes) -> Response[bytes]:
@@ -164,7 +165,11 @@ def _open_pages(site: Site) -> list[HTTPRouteHandler]:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(STYLE_SHEET, media_type="text/css; charset=utf-8", headers=headers)
 
-    return [show_problems, show_problem, send_style_sheet]
+    @get("/static/markledger.svg", name="icon")
+    async def send_icon() -> Response[bytes]:
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+
+    return [show_problems, show_problem, send_style_sheet, send_icon]
 
 
 def _home_context(choices: Choices, now: datetime) -> dict[str, Any]:
