@@ -67,9 +67,7 @@ class OutsideScope(Exception):
 
 
 class UnknownSchools(Exception):
-    """Schools that nobody registered, as far as views that are not `stale` can tell."""
-
-    stale = False
+    """Schools that nobody registered."""
 
     def __init__(self, schools: Sequence[str]) -> None:
         super().__init__(", ".join(schools))
@@ -77,9 +75,7 @@ class UnknownSchools(Exception):
 
 
 class UnknownTrust(Exception):
-    """No school ever joined the trust, as far as views that are not `stale` can tell."""
-
-    stale = False
+    """No school ever joined the trust."""
 
     def __init__(self, trust: str) -> None:
         super().__init__(trust)
