@@ -34,7 +34,7 @@ demo: install ## the product with the demonstration trust, until Ctrl-C
 	@exec $(BIN)/markledger demo
 
 test: install ## all tests; real Kafka and a PostgreSQL server too, wherever they can be had
-	$(BIN)/pytest -m "not faults and not acceptance" $(TESTS)
+	$(BIN)/pytest $(TESTS)
 
 test-faults: install ## the fault tests at length: ten kills of each kind, with printed seeds
 	MARKLEDGER_TEST_KILLS=10 $(BIN)/pytest -m faults $(TESTS)
