@@ -17,11 +17,13 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 REQUESTS = Counter(
-    "markledger_http_requests", "Requests answered, by route template and status.", ["service", "route", "status"]
+    "markledger_http_requests",
+    "Requests answered, by route template and status. Unit: requests.",
+    ["service", "route", "status"],
 )
 REQUEST_SECONDS = Histogram(
     "markledger_http_request_seconds",
-    "Time from the first byte of a request to the last of its answer, in seconds.",
+    "Time from the start of a request to the end of its answer. Unit: seconds.",
     ["service", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )

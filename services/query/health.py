@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 import msgspec
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from services.access.problems import is_outage
@@ -76,8 +76,8 @@ async def read_status(pool: asyncpg.Pool) -> list[PartitionStatus]:
     return [PartitionStatus(**row) for row in rows]
 
 
-async def render_metrics(pool: asyncpg.Pool, registry: CollectorRegistry = REGISTRY) -> bytes:
-    """The metrics of this process and those of the projection, in Prometheus' text format."""
+async def render_metrics(pool: asyncpg.Pool, registry: CollectorRegistry) -> bytes:
+    """The metrics in `registry` and those of the projection, in Prometheus' text format."""
     try:
         partitions = await read_status(pool)
         reachable = True
@@ -120,10 +120,18 @@ def _readiness(reasons: list[str], partitions: Sequence[PartitionStatus]) -> Rea
 
 
 _GAUGES = (
-    ("markledger_projection_lag_records", "Facts in the log that are not in the views yet.", "lag_records"),
-    ("markledger_projection_lag_seconds", "Age of the oldest state that the views may still show.", "lag_seconds"),
-    ("markledger_projection_next_offset", "The offset that is folded next.", "next_offset"),
-    ("markledger_projection_dead_letters", "Records that could not be decoded.", "dead_letters"),
+    (
+        "markledger_projection_lag_records",
+        "Facts in the log that are not in the views yet. Unit: records.",
+        "lag_records",
+    ),
+    (
+        "markledger_projection_lag_seconds",
+        "For how long the views have not held all that was appended. Unit: seconds.",
+        "lag_seconds",
+    ),
+    ("markledger_projection_next_offset", "The offset that is folded next. Unit: records.", "next_offset"),
+    ("markledger_projection_dead_letters", "Records that could not be decoded. Unit: records.", "dead_letters"),
     ("markledger_projection_owned", "1 if a projector works on the partition.", "owned"),
     ("markledger_projection_stopped", "1 if the partition stands still because a fold failed.", "stopped_reason"),
 )

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import structlog
 import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -20,7 +21,7 @@ from schemas.topics import EMBEDDED_PARTITIONS, KAFKA_PARTITIONS
 from services.access import identities, keys
 from services.access.edge import with_edge
 from services.access.keys import Keyring
-from services.access.problems import Problem
+from services.access.problems import Problem, is_outage
 from services.query.directory import Directory
 from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
 from services.query.openapi import DOCUMENT
@@ -31,10 +32,15 @@ from services.query.reader import Reader
 from services.query.reporting import Reporting
 from services.query.routes import report_handlers
 from services.runtime.clock import utc_now
+from services.runtime.observability import configure_logging, metrics_registry
 from services.runtime.postgres import open_pool
 from services.runtime.settings import InvalidSettings, Settings, read_settings
 
 SERVICE = "query"
+TABLES_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger("markledger.query")
 
 
 def create_app(
@@ -46,9 +52,10 @@ def create_app(
 
     @asynccontextmanager
     async def tables(_: Litestar) -> AsyncIterator[None]:
-        await keys.ensure_tables(pool)
-        await identities.ensure_tables(pool)
+        making = asyncio.create_task(_make_tables(pool))
+        await asyncio.wait({making}, timeout=TABLES_SECONDS)
         yield
+        making.cancel()
 
     app = Litestar(
         route_handlers=[
@@ -65,6 +72,20 @@ def create_app(
     return with_edge(app, SERVICE)
 
 
+async def _make_tables(pool: asyncpg.Pool) -> None:
+    """The tables of keys and identities, as soon as the database is there; until then requests answer 503."""
+    while True:
+        try:
+            await keys.ensure_tables(pool)
+            return await identities.ensure_tables(pool)
+        except Exception as error:
+            if not is_outage(error):
+                _log.error("the tables of keys cannot be made", exc_info=error)
+                raise
+            _log.warning("the query service waits for its database", fault=type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
 def _operation_handlers(pool: asyncpg.Pool) -> list[HTTPRouteHandler]:
     @get("/healthz", name="alive")
     async def tell_alive() -> dict[str, str]:
@@ -78,7 +99,7 @@ def _operation_handlers(pool: asyncpg.Pool) -> list[HTTPRouteHandler]:
 
     @get("/metrics", name="metrics")
     async def tell_metrics() -> Response[bytes]:
-        return Response(await render_metrics(pool), media_type=METRICS_MEDIA_TYPE)
+        return Response(await render_metrics(pool, metrics_registry()), media_type=METRICS_MEDIA_TYPE)
 
     return [tell_alive, tell_ready, tell_metrics]
 
@@ -98,6 +119,7 @@ def _document_handlers() -> list[HTTPRouteHandler]:
 
 def run(host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serve the query service alone until told to stop. Raises InvalidSettings, PostgresError."""
+    configure_logging(SERVICE)
     asyncio.run(_serve(read_settings(), host, port))
 
 

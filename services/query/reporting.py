@@ -5,8 +5,9 @@ The JSON routes and the pages both go through here, so they cannot differ. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import asyncpg
 
@@ -32,8 +33,27 @@ from services.query.requests import (
     OverviewRequest,
     ScoreTrackingRequest,
 )
+from services.runtime.observability import QUERY_SECONDS
 
 A = TypeVar("A", Members, ScoreTracking)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _timed(report: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Measures a method that answers a report."""
+
+    def measured(answer: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @wraps(answer)
+        async def answer_measured(*arguments: P.args, **named: P.kwargs) -> R:
+            with QUERY_SECONDS.labels(report).time():
+                return await answer(*arguments, **named)
+
+        return answer_measured
+
+    return measured
 
 
 class Reporting:
@@ -43,26 +63,31 @@ class Reporting:
         self._pool = pool
         self._reader = reader
 
+    @_timed("overview")
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
         """The overview. Raises Problem, as every method here."""
         reading = await self._read(access, overview.question(asked.request), asked.wait)
         return overview.answer(reading, asked.request)
 
+    @_timed("overview/members")
     async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
         """The pupils behind cells of an overview."""
         reading = await self._read(access, overview.question(asked.request.overview), asked.wait)
         return await self._with_names(access, members.answer(reading, asked.request))
 
+    @_timed("score-tracking")
     async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
         """Pupils by months."""
         reading = await self._read(access, score_tracking.question(asked.request), asked.wait)
         return await self._with_names(access, score_tracking.answer(reading, asked.request))
 
+    @_timed("matrix")
     async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
         """Two measures against each other."""
         reading = await self._read(access, matrix.question(asked.request), asked.wait)
         return matrix.answer(reading, asked.request)
 
+    @_timed("matrix/members")
     async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
         """The pupils behind cells of a matrix."""
         reading = await self._read(access, matrix.question(asked.request.matrix), asked.wait)
