@@ -18,7 +18,7 @@ from prometheus_client import Counter, Histogram
 
 REQUESTS = Counter(
     "markledger_http_requests",
-    "Requests answered, by route template and status. Unit: requests.",
+    "Requests answered. Unit: requests.",
     ["service", "route", "status"],
 )
 REQUEST_SECONDS = Histogram(

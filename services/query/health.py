@@ -122,12 +122,12 @@ def _readiness(reasons: list[str], partitions: Sequence[PartitionStatus]) -> Rea
 _GAUGES = (
     (
         "markledger_projection_lag_records",
-        "Facts in the log that are not in the views yet. Unit: records.",
+        "Facts not in the views yet. Unit: records.",
         "lag_records",
     ),
     (
         "markledger_projection_lag_seconds",
-        "For how long the views have not held all that was appended. Unit: seconds.",
+        "Age of the views. Unit: seconds.",
         "lag_seconds",
     ),
     ("markledger_projection_next_offset", "The offset that is folded next. Unit: records.", "next_offset"),
