@@ -20,6 +20,7 @@ from services.ingest.raw_rows import (
 )
 
 _DELIMITERS = ",;\t"
+_TOO_LONG = "field limit"  # what the csv module says of a field longer than its limit, 128 KiB
 _Record = tuple[int, list[str]]
 """The line on which a record starts, and its fields."""
 
@@ -42,18 +43,20 @@ class CsvReader:
         if self._line == 1 and not self._open_record:
             refuse_other_encodings(block)
             block = block.removeprefix(codecs.BOM_UTF8)
-        text, undecodable = _decode_lines(block)
+        is_too_long = len(block) > RECORD_BYTES_MAX and b"\n" not in block
+        text, undecodable = ("", "") if is_too_long else _decode_lines(block)
         lines = [*self._open_record, *io.StringIO(text, newline=None)]
         end_line = self._line + len(lines)
         records = self._read_records(lines, is_last=is_last and not undecodable)
-        if self.fault is None and undecodable:
-            self.fault = FileFault("undecodable", end_line, undecodable)
-        if self.fault is None and len(block) > RECORD_BYTES_MAX and b"\n" not in block:
+        if is_too_long:
             self.fault = record_too_long(end_line)
+        elif undecodable and self.fault is None:
+            self.fault = FileFault("undecodable", end_line, undecodable)
         if not self._names:
             records = self._take_header(records, is_last=is_last)
-        if is_last and records and lines[-1][-1] != "\n" and len(records[-1][1]) < len(self._names):
-            self.fault = self.fault or truncated(records.pop()[0])
+        is_cut = is_last and self.fault is None and bool(records) and lines[-1][-1] != "\n"
+        if is_cut and len(records[-1][1]) < len(self._names):
+            self.fault = truncated(records.pop()[0])
         return self._make_rows(records)
 
     def _read_records(self, lines: list[str], *, is_last: bool) -> list[_Record]:
@@ -77,11 +80,17 @@ class CsvReader:
     def _keep_open_record(self, error: str, rest: list[str], line: int, *, is_last: bool) -> None:
         """An open quote at the end of a block is a record that goes on; anything else is a fault of the file."""
         self._open_record = rest
-        if error != "unexpected end of data":
-            code = "field_too_long" if "field limit" in error else "bad_quoting"
-            self.fault = FileFault(code, line, f"Line {line} cannot be read: {error}. Check the quotes of this line.")
-        elif is_last or sum(map(len, rest)) > RECORD_BYTES_MAX:
+        goes_on = error == "unexpected end of data"
+        if goes_on and not is_last and sum(map(len, rest)) <= RECORD_BYTES_MAX:
+            return
+        if goes_on or (_TOO_LONG in error and len(rest[0]) < csv.field_size_limit()):
             self.fault = FileFault("open_quote", line, f"A quote that opens in line {line} is never closed: close it.")
+        elif _TOO_LONG in error:
+            self.fault = FileFault(
+                "field_too_long", line, f"Line {line} has a field that is too long: check its quotes."
+            )
+        else:
+            self.fault = FileFault("bad_quoting", line, f"The quotes of line {line} are wrong: {error}.")
 
     def _find_delimiter(self, lines: list[str]) -> str:
         """The one that finds most known columns in the first line that is not blank; "" while there is none."""
