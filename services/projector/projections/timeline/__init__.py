@@ -19,7 +19,7 @@ from services.domain.curriculum import grid, lane_months
 from services.domain.schools import details, memberships
 from services.projector.projections.timeline import detail as packing
 from services.projector.projections.timeline.emissions import Emitted
-from services.projector.projections.timeline.fold import SchoolFold, subject_sum
+from services.projector.projections.timeline.folding import SchoolFold, subject_sum
 from services.projector.projections.timeline.lanes import LaneWorth, roster_entries
 from services.projector.projections.timeline.placement import begins, deal, empty_block, next_block, tail_of, visible
 from services.projector.projections.timeline.school import ROSTER, SchoolState, Span

@@ -1,7 +1,7 @@
 """What the fold holds of one school: its facts, the indices that its blocks use, and who is whom.
 
 Slots, value, objective and state indices are given in the order of first appearance in the school's log and never
-change. The rules are `services.domain`'s; the changes that a fact causes are worked out in `fold`.
+change. The rules are `services.domain`'s; the changes that a fact causes are worked out in `folding`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Span = tuple[int, int | None]
 
 
 class SchoolState:
-    """Working state of the fold; changed only by `fold`, thrown away when its transaction fails."""
+    """Working state of the fold; changed only by `folding`, thrown away when its transaction fails."""
 
     def __init__(self, school: str) -> None:
         self.school = school
