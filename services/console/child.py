@@ -32,13 +32,13 @@ def end_with_parent() -> None:
 def main(arguments: list[str]) -> None:
     """Run the child that `arguments` name."""
     end_with_parent()
-    from services.console import serving
+    from services.console.serving import run_projector_process, serve_both
 
     match arguments:
         case ["web", descriptor]:
-            serving.serve_both(socket.socket(fileno=int(descriptor)))
+            serve_both(socket.socket(fileno=int(descriptor)))
         case ["projector"]:
-            asyncio.run(serving.run_projector_process())
+            asyncio.run(run_projector_process())
         case _:
             sys.exit("usage: python -m services.console.child web FD | projector")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from services.console import data_directory
 from services.console.database import embedded_postgres
+from services.runtime.observability import shared_metrics_environment
 from services.runtime.settings import Settings
 
 STOP_SECONDS = 10.0
@@ -93,6 +94,7 @@ async def run_up(settings: Settings, host: str, port: int, on_ready: Ready | Non
         environment = {
             **os.environ,
             **prepare_secrets(directory, settings),
+            **shared_metrics_environment(directory),
             "MARKLEDGER_DATA_DIR": str(directory),
         }
         stopping = asyncio.Event()

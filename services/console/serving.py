@@ -1,0 +1,155 @@
+"""The processes that serve: ingest and query on one port for `up`, each alone for real deployments, the projector.
+
+Here pool, log and keys are opened and closed; the applications are put together in `services.ingest.main` and
+`services.query.main`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Literal
+
+import asyncpg
+import uvicorn
+import uvloop
+from litestar.types import ASGIApp
+
+from services.access.keys import Keyring
+from services.console import data_directory
+from services.console.database import database_of
+from services.console.web import WebApplication
+from services.ingest.problem_codes import PROBLEM_CODES
+from services.runtime.log.opening import open_log
+from services.runtime.observability import configure_logging
+from services.runtime.postgres import open_pool
+from services.runtime.settings import InvalidSettings, Settings, read_settings
+
+Part = Literal["ingest", "query", "web"]
+
+CONNECTIONS_MAX = 16
+STOP_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+
+
+def serve_both(listener: socket.socket) -> None:
+    """Serve ingest and query on a socket that listens already, until told to stop."""
+    configure_logging("web")
+    uvloop.run(_serve("web", read_settings(), uvicorn_config(), listener))
+
+
+def serve_alone(part: Literal["ingest", "query"], settings: Settings, host: str, port: int) -> None:
+    """Serve one of them on an address of its own. Raises InvalidSettings, PostgresError."""
+    configure_logging(part)
+    uvloop.run(_serve_alone(part, settings, host, port))
+
+
+async def run_projector_process() -> None:
+    """The projector as a child of `up`."""
+    await _run_projector(read_settings())
+
+
+async def run_projector_alone(settings: Settings) -> None:
+    """The projector in a process of its own. Raises InvalidSettings, PostgresError."""
+    async with database_of(settings) as url:
+        await _run_projector(settings_with(settings, database_url=url))
+
+
+async def _run_projector(settings: Settings) -> None:
+    from services.projector.main import run_projector
+
+    configure_logging("projector")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_projector(settings, stop=stop)
+
+
+async def _serve_alone(part: Literal["ingest", "query"], settings: Settings, host: str, port: int) -> None:
+    async with database_of(settings) as url:
+        told = settings_with(settings, database_url=url)
+        await _serve(part, with_known_secrets(told), uvicorn_config(host, port))
+
+
+def settings_with(settings: Settings, **changed: str) -> Settings:
+    """The same settings with some of them changed."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set if name not in changed}
+    return read_settings(**given, **changed)
+
+
+def with_known_secrets(settings: Settings) -> Settings:
+    """The secrets of the data directory stand in for those that were not given; nothing is made here."""
+    found = {}
+    for name in data_directory.SECRETS:
+        if getattr(settings, f"{name}_key") is None:
+            secret = data_directory.read_secret(settings.data_dir, name)
+            if secret is not None:
+                found[f"{name}_key"] = secret
+    return settings_with(settings, **found) if found else settings
+
+
+def uvicorn_config(host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
+    """How every service is served; the application is put in later."""
+    return uvicorn.Config(
+        app="",
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Stops on a signal without raising it again afterwards, so that pool and log are closed in order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def _serve(part: Part, settings: Settings, config: uvicorn.Config, listener: socket.socket | None = None) -> None:
+    if settings.database_dsn is None:
+        raise InvalidSettings(f"MARKLEDGER_DATABASE_URL: {part} needs a database")
+    pool = await open_pool(settings.database_dsn, size_max=CONNECTIONS_MAX, application=f"markledger {part}")
+    try:
+        async with _application(part, settings, pool) as application:
+            config.app = application
+            await _Server(config).serve(sockets=[listener] if listener is not None else None)
+    finally:
+        await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def _application(part: Part, settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[ASGIApp]:
+    """The application of `part`, on a pool that the caller closes."""
+    if settings.admin_key is None:
+        raise InvalidSettings(f"MARKLEDGER_ADMIN_KEY: {part} needs the administrator's key")
+    keyring = Keyring(pool, settings.admin_key.get_secret_value())
+    if part == "query":
+        yield _query(settings, pool, keyring)
+        return
+    from services.ingest import main as ingest_main
+
+    log = await open_log(settings, pool)
+    try:
+        ingest = ingest_main.create_app(settings, pool, log, keyring)
+        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring))
+    finally:
+        await log.close()
+
+
+def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring) -> ASGIApp:
+    from services.query import main as query_main
+
+    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES)
