@@ -11,7 +11,7 @@ from schemas.blocks import compact
 from services.projector.decoding import DeadLetter, decode_records
 from services.projector.folding import Step, fold_step, place_step
 from services.projector.projection import BlockKey, Changes, Projection, SchoolState, Stored
-from services.runtime.log.interface import Batch, Log, OffsetOutOfRange, Reader
+from services.runtime.log.interface import Batch, Reader
 
 RECORDS_MAX = 10_000
 POLL_MS = 500
@@ -68,19 +68,11 @@ class Replay:
         self.dead_letters: list[DeadLetter] = []
         self.facts = 0
 
-    async def run(self, log: Log, topic: str, until: int) -> None:
-        """Read and fold. Raises what the log raises, and whatever a rule raises."""
-        if until == 0:
-            return
-        _, end = await log.bounds(topic, self._partition)
-        if until > end:
-            raise OffsetOutOfRange(f"the views are at {until} of partition {self._partition}, the log ends at {end}")
-        reader = log.reader(topic)
-        try:
+    async def run(self, reader: Reader, until: int) -> None:
+        """Read and fold up to `until`, which the log has. Raises what the log raises, and whatever a rule raises."""
+        if until > 0:
             await reader.assign({self._partition: 0})
             await self._read(reader, until)
-        finally:
-            await reader.close()
 
     async def _read(self, reader: Reader, until: int) -> None:
         while True:

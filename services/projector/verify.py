@@ -19,7 +19,7 @@ from schemas.blocks import compact
 from services.projector.projection import BlockKey, Projection
 from services.projector.replay import Replay, ReplayedSchool
 from services.projector.store import join_tails, views_schema
-from services.runtime.log.interface import Log, LogRecreated
+from services.runtime.log.interface import Log, LogRecreated, OffsetOutOfRange
 
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.1
@@ -78,9 +78,12 @@ async def verify(
     async with _snapshot(pool) as connection:
         checkpoints = await _checkpoints(connection, key, await log.log_id(topic))
         comparison = _Comparison(connection, log, projection, key, len(ends))
-        for partition, next_offset in checkpoints.items():
-            await comparison.compare(partition, next_offset)
-        await comparison.find_strangers()
+        try:
+            for partition, next_offset in checkpoints.items():
+                await comparison.compare(partition, next_offset)
+            await comparison.find_strangers()
+        finally:
+            await comparison.close()
     behind = sum(max(end - checkpoints.get(partition, 0), 0) for partition, end in ends.items())
     return comparison.result(behind)
 
@@ -121,6 +124,7 @@ class _Comparison:
     ) -> None:
         self._connection = connection
         self._log = log
+        self._reader = log.reader(key[2])
         self._projection = projection
         self._key = key
         self._partitions = partitions
@@ -133,7 +137,13 @@ class _Comparison:
     async def compare(self, partition: int, next_offset: int) -> None:
         """Replay one partition to `next_offset` and compare its schools and dead letters."""
         replay = Replay(self._projection, partition, self._partitions)
-        await replay.run(self._log, self._key[2], next_offset)
+        if next_offset > 0:
+            _, end = await self._log.bounds(self._key[2], partition)
+            if next_offset > end:
+                raise OffsetOutOfRange(
+                    f"the views are at {next_offset} of partition {partition}, the log ends at {end}"
+                )
+            await replay.run(self._reader, next_offset)
         self._facts += replay.facts
         self._dead_letters += len(replay.dead_letters)
         stored = await self._fetch(_DEAD_LETTERS, *self._key, partition)
@@ -155,6 +165,10 @@ class _Comparison:
         rows = await self._fetch(_ALL_SCHOOLS)
         for school in sorted({row["school"] for row in rows} - self._schools):
             self._add(f"school {school}", {"rows": b"there"}, {})
+
+    async def close(self) -> None:
+        """Leave the log."""
+        await self._reader.close()
 
     def result(self, behind: int) -> VerifyResult:
         """What was found."""
