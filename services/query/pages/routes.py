@@ -155,7 +155,8 @@ def _open_pages(site: Site) -> list[HTTPRouteHandler]:
         return _page(render("problem_codes.html", who="", problems=sorted(site.problems.items())), private=False)
 
     @get("/problems/{code:str}", name="problem page")
-    async def show_problem(code: str) -> Response[bytes]:
+    async def show_problem(request: PageRequest) -> Response[bytes]:
+        code = request.path_params["code"]
         if code not in site.problems:
             raise Problem(404, "not_found", "There is no such problem", "The page /problems lists every code.")
         return _page(render("problem_code.html", who="", code=code, text=site.problems[code]), private=False)
