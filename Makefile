@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV ?= uv>=0.9
 TESTS ?=
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ install: $(STAMP) ## .venv with everything from the lock; nothing to do the seco
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo "installing into $(VENV)"
-	@if $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check 'uv>=0.9' \
+	@if $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check '$(UV)' \
 	    && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; then \
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
