@@ -7,7 +7,10 @@ A Sent holds what was said and nothing of what is known: no pupil ids, no defaul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
@@ -75,10 +78,16 @@ class SentRow(Sent, frozen=True, kw_only=True, gc=False):
 
     def content_parts(self) -> tuple[str, ...]:
         """The whole row as sent, normalised, names included, without source and `recorded_at`; "" = not given."""
-        return tuple(_as_text(getattr(self, name)) for name in self.__struct_fields__ if name not in _NO_CONTENT)
+        values = _content_of(type(self))(self)
+        return tuple([value if type(value) is str else _as_text(value) for value in values])
 
     def _natural_key(self) -> tuple[str, ...]:
         raise NotImplementedError
+
+
+@cache
+def _content_of(row_type: type[SentRow]) -> Callable[[SentRow], tuple[Any, ...]]:
+    return attrgetter(*(name for name in row_type.__struct_fields__ if name not in _NO_CONTENT))
 
 
 def _as_text(value: Any) -> str:

@@ -29,20 +29,24 @@ def parse_states(spec: str | None) -> StatesSpec:
     if spec is None or not spec.strip():
         return DEFAULT_STATES
     if len(spec) > _SPEC_LENGTH_MAX:
-        raise _refused("text_too_long", f"states has {len(spec):,} characters; at most {_SPEC_LENGTH_MAX:,} are read.")
+        raise HeaderFault(
+            "text_too_long", f"states has {len(spec):,} characters; at most {_SPEC_LENGTH_MAX:,} are read.", "states"
+        )
     entries = [entry.strip() for entry in spec.split(",")]
     if len(entries) == 1 and entries[0].startswith("marks:"):
         try:
             return StatesSpec(marks_max=read.parse_marks_max(entries[0].removeprefix("marks:").strip()))
         except read.FieldError as error:
-            raise _refused(error.code, f"states: {error.detail}") from error
+            raise HeaderFault(error.code, f"states: {error.detail}", "states") from error
     if len(entries) > STATES_MAX:
-        raise _refused("out_of_range", f"states names {len(entries):,} states; at most {STATES_MAX} are kept.")
+        raise HeaderFault(
+            "out_of_range", f"states names {len(entries):,} states; at most {STATES_MAX} are kept.", "states"
+        )
     states: dict[str, State] = {}
     for entry in entries:
         state = _parse_entry(entry)
         if state.state in states:
-            raise _refused("repeated_state", f"states names '{state.state}' twice: keep one.")
+            raise HeaderFault("repeated_state", f"states names '{state.state}' twice: keep one.", "states")
         states[state.state] = state
     return StatesSpec(tuple(states.values()))
 
@@ -50,15 +54,12 @@ def parse_states(spec: str | None) -> StatesSpec:
 def _parse_entry(entry: str) -> State:
     name, separator, weight = entry.partition(":")
     if not separator:
-        raise _refused(
+        raise HeaderFault(
             "invalid_states",
             f"'{read.shown(entry)}' is no state with its weight: write name:weight, name:- or marks:MAX, with commas.",
+            "states",
         )
     try:
         return State(read.parse_identifier(name.strip()), read.parse_state_weight(weight.strip()))
     except read.FieldError as error:
-        raise _refused(error.code, f"states, at '{read.shown(entry)}': {error.detail}") from error
-
-
-def _refused(code: str, detail: str) -> HeaderFault:
-    return HeaderFault(code, detail, "states")
+        raise HeaderFault(error.code, f"states, at '{read.shown(entry)}': {error.detail}", "states") from error

@@ -17,7 +17,6 @@ PLACE_OF_CODE = {
     "JsonFault": 0,
     "HeaderFault": 0,
     "FileFault": 0,
-    "_refused": 0,
     "Fault": 1,
     "refuse": 1,
     "refuse_body": 1,
