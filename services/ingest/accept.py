@@ -24,6 +24,8 @@ from services.ingest.knowledge import Curricula, Knowledge, School, Told, standi
 from services.ingest.pupils import PupilIds
 
 _DAY = timedelta(days=1)
+_ABOUT_SCHOOLS = frozenset({told.SentSchool, told.SentTrustJoined, told.SentTrustLeft})
+_NAMES_NOBODY = frozenset({told.SentSchool, told.SentPupil})
 _MARK = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 
 
@@ -105,6 +107,8 @@ def outcome_of(told_facts: Sequence[Told], content: str, given: datetime | None)
 
     Without a given recorded_at it is compared with what stands now; with one, with the row of the same recorded_at.
     """
+    if not told_facts:
+        return _NEW
     if given is None:
         last = standing_of(told_facts)
     else:
@@ -112,6 +116,9 @@ def outcome_of(told_facts: Sequence[Told], content: str, given: datetime | None)
     if last is not None and last.content == content:
         return Outcome(duplicate=last)
     return Outcome(revision=1 + max((fact.revision for fact in told_facts), default=0), superseded=last)
+
+
+_NEW = Outcome(revision=1)
 
 
 class Desk:
@@ -140,7 +147,7 @@ class Desk:
         if outcome.duplicate is not None:
             return self._duplicate(sent, outcome.duplicate.event_id, outcome.duplicate.recorded_at)
         base = self._row_base(sent, sent.school, row.key, row.content, outcome.revision)
-        return self._accept(sent, base, outcome.superseded is not None, standing_of(facts_of_key))
+        return self._accept(sent, base, outcome.superseded is not None, facts_of_key)
 
     def decide_version(self, sent: told.SentCurriculum) -> Decision:
         """Judge a whole version of a framework for each school that it goes to; one refusal refuses it everywhere."""
@@ -186,7 +193,7 @@ class Desk:
         base = self._event_base(event, sent.school, event_id)
         if isinstance(sent, told.SentWithdrawal):
             base["withdraws_key"] = self._knowledge.keys_of.get((sent.school, sent.withdraws), "")
-        return self._accept(sent, base, False, None)
+        return self._accept(sent, base, False, ())
 
     def _decide_at_schools(
         self, event: Event, sent: told.SentCurriculum, event_id: str, schools: Sequence[str]
@@ -238,18 +245,21 @@ class Desk:
         """The same with each day as a date. Refuses what lies outside the key's scope, unknown schools, wrong times."""
         self._check_scope(sent.school)
         school = self._at(sent.school)
-        if not school.registered and not isinstance(sent, told.SentSchool):
+        if not school.registered and type(sent) is not told.SentSchool:
             raise _Refused(
                 "school", "unknown_school", f"No school {sent.school} is known: send it as schools or SchoolRegistered."
             )
         if sent.recorded_at is not None:
             self._check_migration(sent.recorded_at)
+        if type(sent) is told.SentAssessment and type(sent.assessed_on) is date:
+            self._check_day_of_mark("assessed_on", sent.assessed_on, sent.recorded_at, school)
+            return sent
         if sent.has_instants():
             sent = sent.localise(getattr(sent, "time_zone", None) or school.time_zone)
             for fault in period_faults(sent):
                 raise _Refused(fault.column, fault.code, fault.detail)
-        if isinstance(sent, told.SentAssessment):
-            self._check_day_of_mark("assessed_on", sent.assessed_on, sent.recorded_at, school)
+            if type(sent) is told.SentAssessment:
+                self._check_day_of_mark("assessed_on", sent.assessed_on, sent.recorded_at, school)
         return sent
 
     def _check_migration(self, recorded_at: datetime) -> None:
@@ -273,15 +283,16 @@ class Desk:
 
     def _check_names(self, sent: Any) -> Any:
         """What a fact names must be known. Gives back the same, with a mark written in its one way."""
-        if isinstance(sent, told.SentPupil | told.SentSchool):
+        kind = type(sent)
+        if kind in _NAMES_NOBODY:
             return sent
         pupil = getattr(sent, "pupil", None)
         if pupil is not None:
             self._check_pupil("pupil", sent.school, pupil)
-        if isinstance(sent, told.SentAssessment):
+        if kind is told.SentAssessment:
             state = _known_state(sent, self._knowledge.curriculum(sent.school))
             return sent if state == sent.state else msgspec.structs.replace(sent, state=state)
-        if isinstance(sent, told.SentMerge | told.SentSplit):
+        if kind is told.SentMerge or kind is told.SentSplit:
             self._check_pupil("other", sent.school, sent.other)
             if self._ids.pupil(sent.school, sent.pupil) == self._ids.pupil(sent.school, sent.other):
                 raise _Refused("other", "same_pupil", "pupil and other are the same reference.")
@@ -319,17 +330,18 @@ class Desk:
 
     # --- What comes of it ------------------------------------------------------------------------------------
 
-    def _accept(self, sent: Any, base: facts.Envelope, superseded: bool, standing: Told | None) -> Decision:
-        year_groups = self._year_groups(sent, standing) if isinstance(sent, told.SentPupil) else ()
+    def _accept(self, sent: Any, base: facts.Envelope, superseded: bool, facts_of_key: Sequence[Told]) -> Decision:
+        kind = type(sent)
+        year_groups = self._year_groups(sent, standing_of(facts_of_key)) if kind is told.SentPupil else ()
         fact = facts.make_fact(sent, base, self._ids, year_groups)
         self._knowledge.learn(fact)
-        if isinstance(sent, told.SentSchool | told.SentTrustJoined | told.SentTrustLeft):
+        if kind in _ABOUT_SCHOOLS:
             self._schools.pop(sent.school, None)
-        names = (sent, fact.recorded_at) if isinstance(sent, told.SentPupil) else None
+        names = (sent, fact.recorded_at) if kind is told.SentPupil else None
         return Decision((fact,), fact.event_id, superseded, schools=(sent.school,), names=names)
 
     def _duplicate(self, sent: Any, event_id: str, told_at: datetime) -> Decision:
-        names = (sent, told_at) if isinstance(sent, told.SentPupil) else None
+        names = (sent, told_at) if type(sent) is told.SentPupil else None
         return Decision(event_id=event_id, schools=(sent.school,), names=names)
 
     def _is_repeated(self, event: Event, school: str, event_id: str) -> bool:

@@ -114,7 +114,7 @@ def year_groups_said(
 
 def make_fact(sent: told.AnySent, base: Envelope, ids: PupilIds, year_groups: tuple[YearGroupFrom, ...] = ()) -> Fact:
     """The fact of what was sent. `base` names the school; days are dates by now."""
-    if isinstance(sent, SentPupil):
+    if type(sent) is SentPupil:
         return _pupil_enrolled(sent, base, ids, year_groups)
     return _MAKERS[type(sent)](sent, base, ids)
 

@@ -14,13 +14,17 @@ import msgspec
 
 from schemas.documents import Membership
 from schemas.events import (
+    CharacteristicSet,
     CurriculumPublished,
     Fact,
+    GroupJoined,
+    ObjectiveAssessed,
     PupilEnrolled,
     SchoolJoinedTrust,
     SchoolLeftTrust,
     SchoolRegistered,
     YearGroupFrom,
+    YearGroupSet,
 )
 from services.domain.periods import since
 from services.domain.schools import DEFAULT_TIME_ZONE, memberships
@@ -28,6 +32,9 @@ from services.domain.schools import SchoolFact as StandingFact
 
 PENDING = 2**62
 """The offset of what was accepted in this chunk and has none yet: later than everything in the log."""
+
+_MAKES_NOTHING_KNOWN = frozenset({ObjectiveAssessed, YearGroupSet, GroupJoined, CharacteristicSet})
+"""The commonest facts, told apart at once: asking each for its kind is slow."""
 
 SchoolFact = SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust
 Said = TypeVar("Said")
@@ -209,22 +216,23 @@ class Knowledge:
 
     def learn(self, fact: Fact) -> None:
         """Take in a fact that was just accepted."""
+        kind = type(fact)
         if fact.key:
             self._arrivals += 1
-            year_groups = fact.year_groups if isinstance(fact, PupilEnrolled) else ()
-            self.told.setdefault(fact.key, []).append(
-                Told(
-                    event_id=fact.event_id,
-                    revision=fact.revision,
-                    content=fact.content,
-                    recorded_at=fact.recorded_at,
-                    migrated=fact.migrated,
-                    offset=PENDING + self._arrivals,
-                    year_groups=year_groups,
-                )
+            said = Told(
+                event_id=fact.event_id,
+                revision=fact.revision,
+                content=fact.content,
+                recorded_at=fact.recorded_at,
+                migrated=fact.migrated,
+                offset=PENDING + self._arrivals,
+                year_groups=getattr(fact, "year_groups", ()),
             )
+            self.told.setdefault(fact.key, []).append(said)
         else:
             self.given[fact.school, fact.event_id] = fact.content
+        if kind in _MAKES_NOTHING_KNOWN:
+            return
         if isinstance(fact, PupilEnrolled):
             self.pupils.add((fact.school, fact.pupil))
         elif isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust):

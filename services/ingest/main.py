@@ -1,15 +1,16 @@
-"""The composition root of ingest: settings to log, registry and ASGI application. The only wiring of the service."""
+"""The composition root of ingest: from settings, pool and log to the ASGI application. The only wiring of the service.
+
+`services.console.serving` opens and closes what it stands on, and serves it.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 import structlog
-import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.handlers import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -22,15 +23,10 @@ from services.ingest.routes import ingest_handlers
 from services.ingest.serving import Serving
 from services.runtime.clock import utc_now
 from services.runtime.log.interface import Log, LogRecreated, OffsetOutOfRange
-from services.runtime.log.opening import open_log
-from services.runtime.observability import configure_logging, metrics_registry
-from services.runtime.postgres import open_pool
-from services.runtime.settings import InvalidSettings, Settings, read_settings
+from services.runtime.observability import metrics_registry
+from services.runtime.settings import InvalidSettings, Settings
 
 SERVICE = "ingest"
-POOL_SIZE_MAX = 16
-"""A chunk holds one connection while each append of the embedded log needs another."""
-
 _log = structlog.get_logger("markledger.ingest")
 
 
@@ -89,27 +85,3 @@ def _operation_handlers(serving: Serving) -> list[BaseRouteHandler]:
         return Response(generate_latest(metrics_registry()), media_type=CONTENT_TYPE_LATEST)
 
     return [tell_alive, tell_ready, tell_metrics]
-
-
-def run(host: str = "127.0.0.1", port: int = 8081) -> None:
-    """Serve the ingest service alone until told to stop. Raises InvalidSettings, PostgresError."""
-    configure_logging(SERVICE)
-    asyncio.run(_serve(read_settings(), host, port))
-
-
-async def _serve(settings: Settings, host: str, port: int) -> None:
-    if settings.database_dsn is None:
-        raise InvalidSettings("MARKLEDGER_DATABASE_URL: the ingest service alone needs a PostgreSQL server")
-    if settings.admin_key is None:
-        raise InvalidSettings("MARKLEDGER_ADMIN_KEY: the ingest service alone needs the administrator's key")
-    pool = await open_pool(settings.database_dsn, size_max=POOL_SIZE_MAX, application=f"markledger {SERVICE}")
-    try:
-        log = await open_log(settings, pool)
-        try:
-            app = create_app(settings, pool, log, Keyring(pool, settings.admin_key.get_secret_value()))
-            config = uvicorn.Config(app, host=host, port=port, access_log=False, log_config=None, server_header=False)
-            await uvicorn.Server(config).serve()
-        finally:
-            await log.close()
-    finally:
-        await pool.close()

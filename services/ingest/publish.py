@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from schemas.codec import encode_fact
 from schemas.events import Fact
@@ -15,6 +16,7 @@ from schemas.topics import partition_for
 from services.runtime.log.interface import Log
 
 
+@lru_cache(maxsize=100_000)
 def partition_of(school: str, partitions: int) -> int:
     """The partition that holds all facts of a school."""
     return partition_for(school.encode("utf-8"), partitions)

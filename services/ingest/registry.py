@@ -32,6 +32,9 @@ from services.runtime.log.interface import Log, LogRecreated, LogUnavailable
 Placed = tuple[int, Fact]
 """A fact with its offset."""
 
+_ABOUT_SCHOOLS = frozenset({SchoolRegistered, SchoolJoinedTrust, SchoolLeftTrust})
+_KEPT_BY_TYPE = _ABOUT_SCHOOLS | {PupilEnrolled, FactWithdrawn, CurriculumPublished}
+
 CATCH_UP_RECORDS = 5_000
 _SCHEMA_LOCK = "markledger ingest"
 _log = structlog.get_logger("markledger.ingest.registry")
@@ -165,13 +168,14 @@ class _SchoolMarks:
     def add(self, offset: int, fact: Fact) -> None:
         if not fact.migrated and (self.stamp is None or self.stamp < fact.recorded_at):
             self.stamp = fact.recorded_at
-        withdrawal = isinstance(fact, FactWithdrawn)
+        kind = type(fact)
+        withdrawal = kind is FactWithdrawn
         self.has_withdrawals |= withdrawal
-        if withdrawal or isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust):
+        if withdrawal or kind in _ABOUT_SCHOOLS:
             self.school_version = offset + 1
-        if withdrawal or isinstance(fact, CurriculumPublished):
+        if withdrawal or kind is CurriculumPublished:
             self.curriculum_version = offset + 1
-        if withdrawal or (isinstance(fact, PupilEnrolled) and fact.revision > 1):
+        if withdrawal or (kind is PupilEnrolled and fact.revision > 1):
             self.roster_version = offset + 1
 
 
@@ -204,7 +208,8 @@ class _Rows:
         elif not fact.batch_id:
             content = bytes.fromhex(fact.content) if fact.content else None
             self._rows["given_event"].append((fact.school, fact.event_id, content))
-        self._add_by_type(offset, fact)
+        if type(fact) in _KEPT_BY_TYPE:
+            self._add_by_type(offset, fact)
 
     def _add_by_type(self, offset: int, fact: Fact) -> None:
         head = (fact.school, fact.event_id)

@@ -6,7 +6,7 @@ What is wrong here is wrong whatever the ledger knows. CPU work on purpose done 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -18,6 +18,9 @@ from services.ingest.files import RawRow
 from services.ingest.first_rows import FirstRows
 from services.ingest.import_records import RowError
 from services.ingest.sent import SentRow
+
+_NO_ZONES: Mapping[str, str] = {}
+"""No row has a day sent as an instant."""
 
 TimeZones = Callable[[Iterable[str]], Awaitable[Mapping[str, str]]]
 
@@ -65,10 +68,10 @@ class RowPreparer:
         zones = await self._zones_needed(parsed)
         ready = ReadyRows()
         for raw, sent in parsed:
-            if isinstance(sent, list):
+            if type(sent) is list:
                 self._add_faulty(ready, raw, sent, zones)
             else:
-                self._add(ready, raw.number, sent, zones)
+                self._add(ready, raw.number, cast(SentRow, sent), zones)
         return ready
 
     def _parse(self, raw: RawRow) -> SentRow | list[RowFault]:
@@ -78,15 +81,14 @@ class RowPreparer:
         return parsed
 
     async def _zones_needed(self, parsed: Iterable[tuple[RawRow, Any]]) -> Mapping[str, str]:
-        schools = {sent.school for _, sent in parsed if not isinstance(sent, list) and sent.has_instants()}
-        return await self._time_zones(schools) if schools else {}
+        schools = {sent.school for _, sent in parsed if type(sent) is not list and sent.has_instants()}
+        return await self._time_zones(schools) if schools else _NO_ZONES
 
     def _add(self, ready: ReadyRows, number: int, sent: SentRow, zones: Mapping[str, str]) -> None:
-        if sent.has_instants():
+        faults: list[RowFault] = []
+        if zones is not _NO_ZONES and sent.has_instants():
             sent = _localise(sent, zones)
             faults = period_faults(sent)
-        else:
-            faults = []
         key = facts.key_of_row(self._pupil_key, sent, sent.school)
         repeated = self._repeated(key, sent, number)
         if repeated is not None:
