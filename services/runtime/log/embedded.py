@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Final
@@ -28,6 +27,7 @@ from services.runtime.log.interface import (
     Record,
     RecordTooLarge,
 )
+from services.runtime.log.turns import Turns
 
 APPEND_SECONDS_MAX: Final = 10.0
 READ_SECONDS_MAX: Final = 30.0
@@ -77,7 +77,7 @@ class EmbeddedLog:
         self._append_seconds_max = append_seconds_max
         self._doorbell = Doorbell(pool)
         self._topics: dict[str, asyncpg.Record] = {}
-        self._writers: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = Turns(append_seconds_max)
 
     async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
         """Create the topic if it is missing; only topics that are kept for ever and not compacted."""
@@ -119,7 +119,7 @@ class EmbeddedLog:
             if len(key) + len(value or b"") > RECORD_BYTES_MAX:
                 raise RecordTooLarge(f"a record of {topic} exceeds {RECORD_BYTES_MAX} bytes")
         number = int((self._topics.get(topic) or await self.look_up(topic))["topic"])
-        async with self._writers[topic, partition]:
+        async with self._turns.turn(topic, partition):
             first = await self._append(number, partition, items)
         if first is None:
             self._topics.pop(topic, None)

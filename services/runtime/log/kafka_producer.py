@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from services.runtime.log.interface import (
     RecordTooLarge,
 )
 from services.runtime.log.kafka_topics import BATCH_OVERHEAD_BYTES
+from services.runtime.log.turns import Turns
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS_MAX: Final = 10_000
@@ -41,12 +41,12 @@ class KafkaAppender:
         self._producer: AIOKafkaProducer | None = None
         self._last_success = 0.0
         self._starting = asyncio.Lock()
-        self._writers: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = Turns(seconds_max)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def append(self, topic: str, partition: int, items: Sequence[_Item]) -> list[int]:
         """The offsets of the items, in their order. See `interface.Log.append` for the failures."""
-        async with self._writers[topic, partition]:
+        async with self._turns.turn(topic, partition):
             producer = await self._ready_producer()
             handed: list[asyncio.Future[Any]] = []
             try:
@@ -77,13 +77,16 @@ class KafkaAppender:
             await asyncio.wait(self._closing)
 
     async def _ready_producer(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._producer is not None and _is_dead(self._producer):
-                self._replace()
-            if self._producer is None:
-                self._producer = await self._start_producer()
-                self._last_success = time.monotonic()
-            return self._producer
+        try:
+            async with asyncio.timeout(self._seconds_max), self._starting:
+                if self._producer is not None and _is_dead(self._producer):
+                    self._replace()
+                if self._producer is None:
+                    self._producer = await self._start_producer()
+                    self._last_success = time.monotonic()
+                return self._producer
+        except (errors.KafkaError, TimeoutError) as error:
+            raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
 
     async def _start_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -97,12 +100,8 @@ class KafkaAppender:
             linger_ms=0,
         )
         try:
-            async with asyncio.timeout(self._seconds_max):
-                await producer.start()
-        except (errors.KafkaError, TimeoutError) as error:
-            await _discard(producer)
-            raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
-        except asyncio.CancelledError:
+            await producer.start()
+        except BaseException:
             await _discard(producer)
             raise
         return producer
