@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from services.console.client import Client
-from services.console.printing import table_of
+from services.console.printing import table_of, terminal
 
 
 def create(body: Mapping[str, Any], url: str, key: str | None, *, as_json: bool) -> None:
@@ -28,13 +28,11 @@ def print_keys(url: str, key: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
-    from rich.console import Console
-
     rows = [
         [entry["key_id"], entry["name"], _scope(entry), ",".join(entry["can"]), entry.get("expires_on"), _state(entry)]
         for entry in answer["keys"]
     ]
-    Console().print(table_of(["key", "name", "covers", "can", "last day", "state"], rows))
+    terminal().print(table_of(["key", "name", "covers", "can", "last day", "state"], rows))
 
 
 def revoke(key_id: str, url: str, key: str | None, *, as_json: bool) -> None:

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
-from rich.console import Console
 
 from services.console.database import database_of
-from services.console.printing import clean, table_of
+from services.console.printing import clean, table_of, terminal
 from services.projector.main import verify_views
 from services.projector.status import PartitionStatus, read_status
 from services.runtime.log.opening import open_log
@@ -66,7 +65,7 @@ def print_projector_status(settings: Settings, as_json: bool) -> int:
         print(msgspec.json.encode({"healthy": healthy, "partitions": partitions}).decode())
     else:
         columns = ["projection", "topic", "partition", "offset", "behind", "seconds", "facts", "dead letters", "state"]
-        Console().print(table_of(columns, (_status_line(partition) for partition in partitions)))
+        terminal().print(table_of(columns, (_status_line(partition) for partition in partitions)))
     return EXIT_OK if healthy else EXIT_NOT_HEALTHY
 
 
@@ -91,7 +90,7 @@ def print_dead_letters(settings: Settings, as_json: bool) -> int:
         print(json.dumps({"dead_letters": rows}, ensure_ascii=False))
     else:
         columns = ["projection", "version", "topic", "partition", "offset", "reason", "set aside"]
-        Console().print(table_of(columns, (list(row.values()) for row in rows)))
+        terminal().print(table_of(columns, (list(row.values()) for row in rows)))
     return EXIT_OK
 
 

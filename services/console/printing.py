@@ -7,9 +7,11 @@ characters, so that no name can move the cursor.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,8 @@ BAND_NAMES = {
     "no_data": "No data",
     "not_applicable": "Not applicable",
 }
+
+PIPE_WIDTH = 500
 
 Answer = Mapping[str, Any]
 
@@ -45,9 +49,16 @@ def print_report(name: str, answer: Answer, console: Console) -> None:
     _print_provenance(answer.get("provenance") or {}, console)
 
 
+def terminal() -> Console:
+    """The console to print on: as wide as the terminal; in a file or pipe wide enough to break no line."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH, no_color=True)
+
+
 def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
     """A table of plain text; the first column is left-aligned, the others right."""
-    table = Table(title=None if title is None else clean(title), title_justify="left", pad_edge=False)
+    table = Table(
+        title=None if title is None else clean(title), title_justify="left", pad_edge=False, box=box.SIMPLE_HEAD
+    )
     for index, column in enumerate(columns):
         table.add_column(clean(column), justify="left" if index == 0 else "right")
     for row in rows:

@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 from services.console.client import Client
-from services.console.printing import print_report
+from services.console.printing import print_report, terminal
 
 Form = Literal["table", "json", "csv"]
 CSV = "text/csv"
@@ -26,7 +26,5 @@ def print_report_of(
     if form == "json":
         print(json.dumps(answer, ensure_ascii=False))
         return 0
-    from rich.console import Console
-
-    print_report(name.strip("/"), answer, Console())
+    print_report(name.strip("/"), answer, terminal())
     return 0

@@ -33,7 +33,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file that is refused whole; the problem must say `words`."""
+    """A file that is refused whole; the problem must say `words`. `further_on`: or an incomplete import."""
 
     name: str
     parameters: tuple[tuple[str, str], ...]
@@ -41,6 +41,7 @@ class BadFile:
     words: tuple[str, ...] = ()
     media_type: str = CSV
     statuses: tuple[int, ...] = (400, 415, 422)
+    further_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ FILES = (
     _file("nothing", "pupils", b""),
     _file("UTF-16", "pupils", ("school,pupil,enrolled_on\n" + _GOOD_ROW.decode()).encode("utf-16"), "UTF-8"),
     _file("not UTF-8", "pupils", b"sch\xf6ol,pupil,enrolled_on\n" + _GOOD_ROW),
-    _file("not UTF-8 further on", "pupils", b"school,pupil,enrolled_on\nelm,N\xff1,2025-09-01\n"),
-    _file("open quote", "pupils", b'school,pupil,enrolled_on\nelm,"N1,2025-09-01\n'),
+    _file("not UTF-8 further on", "pupils", b"school,pupil,enrolled_on\nelm,N\xff1,2025-09-01\n", further_on=True),
+    _file("open quote", "pupils", b'school,pupil,enrolled_on\nelm,"N1,2025-09-01\n', further_on=True),
     _file(
         "unknown parameter", "pupils", b"school,pupil,enrolled_on\n" + _GOOD_ROW, "sauce", parameters=(("sauce", "x"),)
     ),

@@ -76,7 +76,7 @@ def assessment_events(school: str) -> list[Event]:
 
 
 def fill(client: httpx.Client, *schools: str) -> str:
-    """Send everything of the schools; the position after it."""
+    """Send everything of the schools and wait until it shows; the position after the last."""
     position = ""
     for school in schools:
         for events in (school_events(school), assessment_events(school)):
@@ -84,6 +84,8 @@ def fill(client: httpx.Client, *schools: str) -> str:
             assert answer.status_code == 202, answer.text
             assert answer.json()["accepted"] == len(events), answer.text
             position = answer.json()["position"]
+        report = overview(client, school, "2025-11-30", ("min_position", position), ("wait_seconds", "30"))
+        assert report["provenance"]["stale"] is False
     return position
 
 

@@ -33,9 +33,7 @@ RESIDENT_BYTES_MAX = 500 * 1024**2
 @pytest.fixture(scope="module", autouse=True)
 def _filled(client: httpx.Client) -> Iterator[None]:
     """Two schools, and after all tests the proof that they still say what they said."""
-    position = fill(client, "elm", "oak")
-    overview(client, "elm", AS_AT, ("min_position", position), ("wait_seconds", "30"))
-    overview(client, "oak", AS_AT, ("min_position", position), ("wait_seconds", "30"))
+    fill(client, "elm", "oak")
     before = [overview(client, school, AS_AT)["rows"] for school in ("elm", "oak")]
     yield
     assert [overview(client, school, AS_AT)["rows"] for school in ("elm", "oak")] == before
@@ -96,6 +94,11 @@ def test_a_wrong_file_is_refused(client: httpx.Client, bad: BadFile) -> None:
         content=bad.content,
         headers={"Content-Type": bad.media_type},
     )
+    if answer.status_code == 422 and "import_id" in answer.json():  # a fault further on: the rows before it stand
+        counts = answer.json()
+        assert (counts["status"], counts["accepted"]) == ("incomplete", 0), counts
+        assert bad.further_on, counts
+        return
     body = assert_problem(answer, *bad.statuses)
     for word in bad.words:
         assert word in json.dumps(body, ensure_ascii=False), (word, body)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.product import COMMAND, Product, clean_environment
-from tests.end_to_end.small_school import BANDS, MEASURE, fill, overview
+from tests.end_to_end.small_school import BANDS, MEASURE, fill
 from tests.servers.process import free_ports
 
 pytestmark = pytest.mark.end_to_end
@@ -23,8 +23,7 @@ WRONG = "elm,Z9,maths,m4,achieved,2025-12-01\n"
 
 @pytest.fixture(scope="module", autouse=True)
 def _filled(client: httpx.Client) -> None:
-    position = fill(client, "elm")
-    overview(client, "elm", "2025-10-31", ("min_position", position), ("wait_seconds", "30"))
+    fill(client, "elm")
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
