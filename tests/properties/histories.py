@@ -26,7 +26,7 @@ PUPILS = ("pup_a", "pup_b", "pup_c", "pup_d")
 YEAR_GROUPS = ("3", "4")
 GROUPS = ("3A", "Chess")
 VALUES = {"sex": ("F", "M"), "send": ("yes", "no")}
-PERSONS = ("", "", "prs_x", "prs_y")
+PERSONS = (("",), ("", "prs_x"), ("", "", "prs_x", "prs_y"), ("prs_x",))
 TRUSTS = ("north", "south")
 SEQUENCES = (0, 0, 0, 0, 1, 2, -1)
 FIRST_DAY = date(2023, 8, 1)
@@ -46,7 +46,7 @@ def generate_questions(rng: random.Random, history: Sequence[Row], count: int) -
     days = [value for _, fact in history for value in _days_of(fact)] or [FIRST_DAY]
     questions: list[tuple[date, int]] = []
     for _ in range(count):
-        known_at = rng.choice(stamps) + rng.choice((-1, 0, 0, 1, 86_400, 40 * 86_400))
+        known_at = rng.choice((rng.choice(stamps), max(stamps))) + rng.choice((-1, 0, 0, 1, 86_400, 40 * 86_400))
         known_on = datetime.fromtimestamp(known_at, UTC).date()
         if rng.random() < 0.3:
             as_at = known_on + timedelta(days=rng.choice((1, 2, 31, 100, 400)))
@@ -95,6 +95,10 @@ class _Writer:
         self.revisions: dict[str, int] = {}
         self.versions: dict[str, e.CurriculumPublished] = {}
         self.batch = ""
+        self.pupils = PUPILS[: rng.choice((2, 3, 4))]
+        self.persons = rng.choice(PERSONS)
+        self.favourites: list[date] = []
+        self.favourites = [self.a_day() for _ in range(3)]
         self.steps: list[tuple[int, Callable[[], None]]] = [
             (100, self.assess),
             (8, self.enrol),
@@ -109,14 +113,15 @@ class _Writer:
             (8, self.withdraw),
             (3, self.withdraw_early),
             (5, self.import_rows),
-            (2, self.reverse_import),
+            (4, self.reverse_import),
             (3, self.repeat_id),
         ]
 
     def write(self, size: int) -> list[Row]:
         self.append(e.SchoolRegistered, ("schools", SCHOOL), name="Oak", year_starts=self.rng.choice((None, 9)))
         self.publish()
-        weights = [weight for weight, _ in self.steps]
+        weights = [weight * self.rng.choice((0, 1, 1, 5)) for weight, _ in self.steps]  # each history has its themes
+        weights[0] += 1
         while len(self.rows) < size:
             self.tick()
             self.rng.choices([step for _, step in self.steps], weights)[0]()
@@ -141,6 +146,7 @@ class _Writer:
         today = self.now.date()
         return self.rng.choice(
             (
+                *self.favourites,
                 today,
                 today - timedelta(days=self.rng.choice((1, 2, 3, 30))),
                 today - timedelta(days=400),
@@ -154,7 +160,7 @@ class _Writer:
         return self.rng.choice(choices)
 
     def a_pupil(self) -> str:
-        return self.rng.choice(PUPILS)
+        return self.rng.choice(self.pupils)
 
     def make(self, fact_type: type[e.AnyFact], row: tuple[object, ...] = (), **fields: Any) -> e.AnyFact:
         """A fact told now: a row of a file (`row` = its kind and key) or an event; perhaps a migration's own time."""
@@ -224,7 +230,7 @@ class _Writer:
             left_on=self.an_end(day),
             year_groups=tuple(years) if self.rng.random() < 0.7 else (),
             sex=self.pick("", "F", "M"),
-            same_person=self.rng.choice(PERSONS),
+            same_person=self.rng.choice(self.persons),
             sequence=self.rng.choice(SEQUENCES),
         )
 
@@ -264,7 +270,7 @@ class _Writer:
         before = self.versions.get(framework)
         content = change_version(self.rng, before) if before else first_version(self.rng, framework)
         number = self.pick("1", "2", "3")  # the same version again is a correction under its key
-        effective_on = self.pick(None, self.a_day(), self.a_day(), self.a_day())
+        effective_on = self.pick(None, self.favourites[0], self.a_day(), None if before is None else self.a_day())
         fact = self.make(
             e.CurriculumPublished,
             ("curriculum", framework, number),
@@ -324,7 +330,7 @@ class _Writer:
         """A file: many rows at one stamp, some of them corrections of rows that came before."""
         self.batch = f"imp_{len(self.rows)}"
         self.append(e.ImportStarted, kind="assessments")
-        for _ in range(self.rng.randrange(1, 9)):
+        for _ in range(self.rng.randrange(1, 13)):
             self.pick(self.assess, self.assess, self.assess, self.enrol, self.set_year_group, self.characterise)()
         self.append(e.ImportCompleted, kind="assessments", accepted=1)
         self.batch = ""
