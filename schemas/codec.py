@@ -34,10 +34,7 @@ _decoder: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
 _head_decoder = msgspec.json.Decoder(_Head)
 _raw_decoder = msgspec.json.Decoder(dict)
 
-FACT_TYPES: dict[str, type[Fact]] = {
-    member.__struct_config__.tag: member
-    for member in AnyFact.__args__
-}
+FACT_TYPES: dict[str, type[Fact]] = {member.__struct_config__.tag: member for member in AnyFact.__args__}
 
 
 def encode_fact(fact: Fact) -> bytes:
