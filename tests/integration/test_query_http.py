@@ -225,9 +225,7 @@ async def test_a_trusts_key_covers_its_members_on_the_day(client: httpx.AsyncCli
     assert (await client.get(OAK, headers=headers)).status_code == 200
     later = OAK.replace("2025-11-30", "2026-09-01")
     assert (await client.get(later, headers=headers)).status_code == 403
-    whole = await client.get(
-        f"/v1/reports/overview?trust=woods&{REPORT}".replace("2025-11-30", "2026-09-01"), headers=headers
-    )
+    whole = await client.get(later.replace("school=oak", "trust=woods"), headers=headers)
     assert whole.json()["rows"][0]["pupils"] == 1
 
 
@@ -381,6 +379,14 @@ async def test_a_database_that_is_away_is_a_503_and_no_defect(client: httpx.Asyn
     assert "markledger_database_reachable 0.0" in (await client.get("/metrics")).text
     page = await client.get(f"/reports/overview?school=oak&{REPORT}", headers={**ADMIN, **HTML})
     assert (page.status_code, "away" in page.text) == (503, True)
+
+
+async def test_the_start_makes_the_tables_of_keys(embedded_database_url: str) -> None:
+    async with asyncpg.create_pool(embedded_database_url, min_size=1, max_size=2) as pool:
+        app = create_app(read_settings(admin_key=ADMIN_KEY), pool, Keyring(pool, ADMIN_KEY))
+        async with app.lifespan():
+            assert await pool.fetchval("SELECT count(*) FROM access.key") == 0
+            assert await pool.fetchval("SELECT count(*) FROM access.identity") == 0
 
 
 async def test_without_views_a_report_says_when_to_come_back(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:

@@ -19,6 +19,8 @@ from services.query.pages.wording import BANDS, CELL_WORDS, Band, measure_label,
 
 OVERVIEW_PATH = "/reports/overview"
 NAMED_SCHOOLS_MAX = 3
+SUGGESTIONS_MAX = 300
+"""Of a text field; anything else may be typed."""
 
 _FIELDS: Mapping[str, str] = {
     "school": "Schools",
@@ -134,9 +136,9 @@ def _form_choices(choices: Choices, schools: Sequence[str]) -> dict[str, Any]:
     return {
         "schools": [(entry.school, entry.name) for entry in choices.schools],
         "trusts": choices.trusts,
-        "measures": choices.measures(schools),
+        "measures": choices.measures(schools)[:SUGGESTIONS_MAX],
         "year_groups": choices.year_groups(schools),
-        "groups": choices.groups(schools),
+        "groups": choices.groups(schools)[:SUGGESTIONS_MAX],
         "by": breakdowns,
         "filters": [f"{_escape(name)}:" for name in characteristics],
     }
