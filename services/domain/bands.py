@@ -57,14 +57,10 @@ def parse_bands(text: str, *, whole_percent: bool) -> Bands:
     """
     parts = text.split(",")
     if len(parts) != 4:
-        raise InvalidBands(
-            "wrong_count", f"four cut-offs such as 35,50,70,85 make five bands; there are {len(parts)}"
-        )
+        raise InvalidBands("wrong_count", f"four cut-offs such as 35,50,70,85 make five bands; there are {len(parts)}")
     cuts = [_parse_cut_off(part.strip(), whole_percent=whole_percent) for part in parts]
     if any(later <= earlier for earlier, later in pairwise(cuts)):
-        raise InvalidBands(
-            "out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, cuts))}"
-        )
+        raise InvalidBands("out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, cuts))}")
     return Bands((cuts[0], cuts[1], cuts[2], cuts[3]))
 
 
@@ -78,9 +74,7 @@ def classify_many(values: npt.NDArray[np.int64], bands: Bands, *, per_unit: int 
 
     Negative values (no percent, NO_DATA, NOT_APPLICABLE) stay what they are.
     """
-    cuts = np.array(
-        [-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64
-    )  # rounded up: exact for ints
+    cuts = np.array([-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64)  # rounded up: exact for ints
     indexes = np.searchsorted(cuts, values, side="right")
     return np.where(values < 0, values, indexes).astype(np.int8)
 
@@ -102,9 +96,7 @@ def combine(measures: Sequence[BandArray]) -> Combined:
     applies: Mask = np.all(bands != NOT_APPLICABLE, axis=0)
     met: Mask = np.all(bands >= AT, axis=0)
     below: Mask = np.any((bands >= 0) & (bands < AT), axis=0)
-    return Combined(
-        working_at_or_above=met, not_working_at=applies & ~met, incomplete=applies & ~met & ~below
-    )
+    return Combined(working_at_or_above=met, not_working_at=applies & ~met, incomplete=applies & ~met & ~below)
 
 
 class OverlayPart(msgspec.Struct, frozen=True):
@@ -138,12 +130,8 @@ def _parse_cut_off(text: str, *, whole_percent: bool) -> Decimal:
         raise InvalidBands("not_a_number", f"{text[:40]!r} is no cut-off; write a number such as 35")
     value = Decimal(text)
     if whole_percent and match[2] is not None:
-        raise InvalidBands(
-            "not_whole", f"{text} is no whole percent; markbook bands count displayed whole percents"
-        )
+        raise InvalidBands("not_whole", f"{text} is no whole percent; markbook bands count displayed whole percents")
     highest = 100 if whole_percent else SCORE_MAX
     if not 0 < value <= highest:
-        raise InvalidBands(
-            "out_of_range", f"{text} lies outside 0..{highest} (the lowest band starts at 0 by itself)"
-        )
+        raise InvalidBands("out_of_range", f"{text} lies outside 0..{highest} (the lowest band starts at 0 by itself)")
     return value

@@ -52,9 +52,7 @@ def parse_measure(text: str) -> Measure:
     """The measure named by `text`. Raises InvalidMeasure."""
     kind, *parts = text.split(":")
     if kind not in _SHAPES:
-        raise InvalidMeasure(
-            "unknown_measure", f"{text[:80]!r} is no measure; it starts with {', '.join(_SHAPES)}"
-        )
+        raise InvalidMeasure("unknown_measure", f"{text[:80]!r} is no measure; it starts with {', '.join(_SHAPES)}")
     if len(parts) != _SHAPES[kind].split()[0].count(":"):
         raise InvalidMeasure("malformed_measure", f"{text[:200]!r} is not of the form {_SHAPES[kind]}")
     if kind == "markbook":
@@ -71,9 +69,7 @@ def _parse_markbook(text: str, parts: list[str]) -> Measure:
         return Measure(kind="markbook", text=text, subject=subject, ability=ability, percent="overall")
     if percent == "assessed":
         return Measure(kind="markbook", text=text, subject=subject, ability=ability, percent="assessed")
-    raise InvalidMeasure(
-        "unknown_percent", f"{percent[:40]!r} in {text[:200]!r} is neither overall nor assessed"
-    )
+    raise InvalidMeasure("unknown_percent", f"{percent[:40]!r} in {text[:200]!r} is neither overall nor assessed")
 
 
 def _parse_test(text: str, parts: list[str]) -> Measure:
