@@ -28,6 +28,9 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )
 
+_PROBES = ("/healthz", "/readyz", "/metrics")
+"""Asked every second by machines: written to the log only when something is wrong."""
+
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -68,7 +71,8 @@ class Edge:
         REQUESTS.labels(self._service, route, str(status)).inc()
         REQUEST_SECONDS.labels(self._service, route).observe(seconds)
         state: dict[str, Any] = scope["state"]
-        _log.info(
+        tell = _log.debug if route in _PROBES and status == 200 else _log.info
+        tell(
             "request",
             service=self._service,
             request_id=state["request_id"],

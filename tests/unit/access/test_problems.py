@@ -46,10 +46,18 @@ async def number(request: Request[Any, Any, Any]) -> int:
     return int(request.path_params["number"])
 
 
+@get("/healthz")
+async def tell_alive() -> str:
+    return "alive"
+
+
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     app = Litestar(
-        [raise_something, echo, number], exception_handlers=PROBLEM_HANDLERS, openapi_config=None, logging_config=None
+        [raise_something, echo, number, tell_alive],
+        exception_handlers=PROBLEM_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
     )
     transport = httpx.ASGITransport(app=with_edge(app, "test"), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -134,6 +142,13 @@ async def test_a_log_line_has_the_route_and_nothing_that_was_typed(client: httpx
     written = [line for line in lines if line["event"] == "request"]
     assert [(line["route"], line["status"]) for line in written] == [("/number/{number}", 200), ("none", 404)]
     assert "Amy" not in json.dumps(written)
+
+
+async def test_probes_are_silent_while_all_is_well(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await client.get("/healthz")
+        await client.get("/number/1")
+    assert [line["log_level"] for line in lines] == ["debug", "info"]
 
 
 async def test_every_answer_forbids_what_pages_do_not_need(client: httpx.AsyncClient) -> None:
