@@ -131,41 +131,42 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
         return Response(msgspec.json.encode(answer), media_type=JSON)
 
     @get("/v1/imports/{import_id:str}", name="import")
-    async def get_import(request: HttpRequest, import_id: str) -> Response[bytes]:
+    async def get_import(request: HttpRequest) -> Response[bytes]:
         access = await _authenticate(serving, request)
         parameters.refuse_all(request.scope["query_string"])
-        return Response(msgspec.json.encode(await _find(serving, access, import_id)), media_type=JSON)
+        return Response(msgspec.json.encode(await _find(serving, access, request)), media_type=JSON)
 
     @get("/v1/imports/{import_id:str}/errors.csv", name="import-errors")
-    async def get_errors(request: HttpRequest, import_id: str) -> Stream:
+    async def get_errors(request: HttpRequest) -> Stream:
         access = await _authenticate(serving, request)
         parameters.refuse_all(request.scope["query_string"])
-        await _find(serving, access, import_id)
+        import_id = (await _find(serving, access, request)).import_id
         pool = (await serving.ledger()).pool
         headers = {"Content-Disposition": f'attachment; filename="{import_id}-errors.csv"', "Cache-Control": "no-store"}
         return Stream(_errors_csv(pool, import_id), media_type="text/csv; charset=utf-8", headers=headers)
 
     @post("/v1/imports/{import_id:str}/reverse", name="import-reverse", status_code=200)
-    async def reverse_import(request: HttpRequest, import_id: str) -> Response[bytes]:
+    async def reverse_import(request: HttpRequest) -> Response[bytes]:
         access = await _authenticate(serving, request, "write")
         parameters.refuse_all(request.scope["query_string"])
-        record = await _find(serving, access, import_id)
+        record = await _find(serving, access, request)
         if record.status == "running":
             raise Problem(409, "import_running", "The import is still running", "Reverse it when it has ended.")
         ledger = await serving.ledger()
         try:
-            answer = await Reversal(ledger, caller_of(access), import_id, record.kind).run()
+            answer = await Reversal(ledger, caller_of(access), record.import_id, record.kind).run()
         except OutsideScope as fault:
             raise Problem(
                 403, "forbidden_school", "The import touched schools outside this key's scope", "Use a wider key."
             ) from fault
-        await import_records.mark_reversed(ledger.pool, import_id, ledger.clock())
+        await import_records.mark_reversed(ledger.pool, record.import_id, ledger.clock())
         return Response(msgspec.json.encode(answer), media_type=JSON)
 
     return [post_import, list_imports, get_import, get_errors, reverse_import]
 
 
-async def _find(serving: Serving, access: Access, import_id: str) -> ImportRecord:
+async def _find(serving: Serving, access: Access, request: HttpRequest) -> ImportRecord:
+    import_id: str = request.path_params["import_id"]
     pool = (await serving.ledger()).pool
     record = None
     if parameters.is_import_id(import_id):
@@ -216,10 +217,10 @@ def _key_handlers(serving: Serving) -> list[BaseRouteHandler]:
         return Response(msgspec.json.encode({"keys": await keys.list_keys(serving.pool, access)}), media_type=JSON)
 
     @delete("/v1/keys/{key_id:str}", name="key", status_code=204)
-    async def delete_key(request: HttpRequest, key_id: str) -> None:
+    async def delete_key(request: HttpRequest) -> None:
         access = await _authenticate(serving, request, "admin")
         parameters.refuse_all(request.scope["query_string"])
-        await keys.revoke_key(serving.pool, key_id, access)
+        await keys.revoke_key(serving.pool, request.path_params["key_id"], access)
 
     return [post_key, list_keys, delete_key]
 
