@@ -18,6 +18,8 @@ import duckdb
 BANDS = ("sig_below", "below", "at", "above", "sig_above")
 CHARACTERISTICS = ("sex", "send", "disadvantaged", "age_band")
 ALWAYS_KNOWN = datetime(9999, 1, 1)
+CURRICULUM_FROM = date(2013, 1, 1)
+"""In force and known from here; before it no objective is in scope."""
 
 _TABLES = """
 CREATE MACRO school_of(region) AS regexp_replace(lower(replace(region, ' Region', '')), '[^a-z]+', '-', 'g');
@@ -115,6 +117,11 @@ class Clocks:
 
     as_at: date
     as_known_at: datetime | None = None
+
+    @property
+    def in_scope(self) -> bool:
+        """Whether a curriculum was in force, and known to be."""
+        return min(self.as_at, self.known_on) >= CURRICULUM_FROM
 
     @property
     def known_on(self) -> date:

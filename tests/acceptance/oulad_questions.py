@@ -114,16 +114,19 @@ class Questioner:
             min(end, clocks.as_at) if first <= clocks.as_at else None
             for first, end in zip([start_on, *firsts], [start_on, *ends], strict=True)
         ]
-        values = [
-            None if day is None else self._oracle.values([school], measure, Clocks(day, clocks.as_known_at))
-            for day in days
+        moments = [None if day is None else Clocks(day, clocks.as_known_at) for day in days]
+        columns = [
+            (moment, {} if moment is None else self._oracle.values([school], measure, moment)) for moment in moments
         ]
         expected = {pupil["student"] for pupil in self._oracle.pupils([school], clocks)}
         assert {pupil["reference"] for pupil in told["pupils"]} == expected, parameters
         assert len(told["pupils"]) == len(expected), parameters
         for pupil in told["pupils"]:
             key = (school, pupil["reference"])
-            shown = [None if column is None else _value(column.get(key)) for column in values]
+            shown = [
+                None if moment is None else _value(column.get(key), in_scope=moment.in_scope)
+                for moment, column in columns
+            ]
             assert [pupil["start"], *pupil["values"]] == shown, (parameters, key)
             percents = [None if value is None else value["percent"] for value in shown]
             variances = [
@@ -180,11 +183,11 @@ def _clock_parameters(clocks: Clocks) -> Parameters:
     return [("as_at", str(clocks.as_at)), *([("as_known_at", f"{known.isoformat()}Z")] if known else [])]
 
 
-def _value(result: Result | None) -> dict[str, Any]:
+def _value(result: Result | None, *, in_scope: bool = True) -> dict[str, Any]:
     """A VALUE as the contract writes it."""
     value: dict[str, Any] = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "band", "on"))
     if result is None:
-        return {"status": "no_data", **value}
+        return {"status": "no_data" if in_scope else "not_applicable", **value}
     exact = {"numerator": str(result.numerator), "denominator": str(result.denominator)}
     return {"status": "value", **value, "percent": result.percent, **exact}
 
