@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+from litestar import Litestar
 
 from schemas.codec import decode_fact
 from schemas.events import AnyFact
@@ -29,7 +30,10 @@ NOW = instant("2026-03-02T09:00:00")
 class Service:
     """What a test does with the service; `log` may be replaced before `served` opens."""
 
-    def __init__(self, pool: asyncpg.Pool, log: Log, http: httpx.AsyncClient, clock: list[datetime]) -> None:
+    def __init__(
+        self, app: Litestar, pool: asyncpg.Pool, log: Log, http: httpx.AsyncClient, clock: list[datetime]
+    ) -> None:
+        self.app = app
         self.pool = pool
         self.log = log
         self.http = http
@@ -51,6 +55,34 @@ class Service:
         assert answer.status_code == 201, answer.text
         body = answer.json()
         return body["accepted"], body["superseded"], body["duplicate"], body["rejected"]
+
+    async def send_and_hang_up(self, path: str, query: str, content: bytes) -> None:
+        """POST part of a body and go away, as a server tells an application."""
+        messages = [{"type": "http.request", "body": content, "more_body": True}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(_: Any) -> None:
+            return None
+
+        headers = [(b"content-type", b"text/csv"), (b"authorization", f"Bearer {ADMIN_KEY}".encode())]
+        scope: Any = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("ingest", 80),
+            "state": {},
+        }
+        await self.app(scope, receive, send)
 
     async def tell(self, *events: Mapping[str, Any], key: str = ADMIN_KEY, **headers: str) -> httpx.Response:
         """POST events."""
@@ -100,7 +132,7 @@ async def served(backend: Backend, wrap: Any = None) -> AsyncIterator[Service]:
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers) as http:
-            yield Service(pool, real_log, http, clock)
+            yield Service(app, pool, real_log, http, clock)
     finally:
         await real_log.close()
         await pool.close()
