@@ -1,7 +1,9 @@
 """Merges the tails of a block into the block, and the many small rows of a school's detail into few.
 
 It changes no answer: a reader sees the rows before or after, never between. Each round is bounded, runs between two
-batches of the loop, and is one transaction that holds the partition at the offset the loop knows.
+batches of the loop, and is one transaction that holds the partition at the offset the loop knows. While batches keep
+coming a block waits until its tails weigh more than itself, so that an import rewrites it a few times and not
+every few commits; once the loop is idle, every block that has more than a few tails gets its turn.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from services.projector.store import SchoolBlock, SchoolChanges, Store, views_sc
 logger = structlog.get_logger(__name__)
 
 TAILS_MAX = 8
-BLOCKS_A_ROUND = 400
+TAILS_MAX_BUSY = 40
+BLOCKS_A_ROUND = 128
 DETAIL_ROWS_MAX = 16
 DETAIL_ROW_BYTES = 1 << 20
 """A row of detail that is at least so large is left alone."""
@@ -31,8 +34,10 @@ _CROWDED = """
 SELECT t.school, t.stream, t.starts
   FROM unnest($1::text[], $2::text[]) AS k (school, stream)
   JOIN {views}.tail AS t ON t.stream = k.stream AND t.school = k.school
- GROUP BY t.school, t.stream, t.starts HAVING count(*) > $3
- ORDER BY t.school, t.stream, t.starts LIMIT $4"""
+  JOIN {views}.block AS b ON b.stream = t.stream AND b.school = t.school AND b.starts = t.starts
+ GROUP BY t.school, t.stream, t.starts
+HAVING count(*) > $3 AND ($4 OR count(*) > $5 OR sum(length(t.data)) > max(length(b.data)))
+ ORDER BY t.school, t.stream, t.starts LIMIT $6"""
 
 _CROWDED_BEFORE = """
 SELECT DISTINCT d.partition, c.school, c.stream
@@ -60,6 +65,7 @@ class Compaction:
         self._projection = projection
         self._schools = schools
         self._tails: dict[int, dict[tuple[str, str], int]] = {}
+        self._put_off: dict[int, set[tuple[str, str]]] = {}
         self._detail_rows: dict[int, dict[str, int]] = {}
 
     def note(self, changed: Iterable[SchoolChanges]) -> None:
@@ -75,20 +81,22 @@ class Compaction:
         self.forget(partitions)
         rows = await self._pool.fetch(_CROWDED_BEFORE.format(views=self._views), list(partitions), TAILS_MAX)
         for row in rows:
-            self._tails.setdefault(row["partition"], {})[row["school"], row["stream"]] = TAILS_MAX
+            self._put_off.setdefault(row["partition"], set()).add((row["school"], row["stream"]))
 
     def forget(self, partitions: Collection[int]) -> None:
         """These partitions are not ours any more."""
         for partition in partitions:
-            self._tails.pop(partition, None)
-            self._detail_rows.pop(partition, None)
+            for counts in (self._tails, self._put_off, self._detail_rows):
+                counts.pop(partition, None)
 
-    async def work(self, offsets: Mapping[int, int]) -> None:
+    async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """One bounded round over partitions that stand at these offsets. Raises Fenced."""
         blocks_left = BLOCKS_A_ROUND
         for partition, offset in offsets.items():
             try:
-                blocks_left -= await self._work_on(partition, offset, blocks_left)
+                if blocks_left > 0:
+                    blocks_left -= await self._compact_blocks(partition, offset, blocks_left, idle)
+                await self._merge_details(partition, offset)
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -96,25 +104,18 @@ class Compaction:
                 logger.exception("compaction failed", partition=partition)
                 self.forget([partition])
 
-    async def _work_on(self, partition: int, offset: int, blocks_max: int) -> int:
-        compacted = 0
-        due = [stream for stream, count in self._tails.get(partition, {}).items() if count >= TAILS_MAX]
-        if due and blocks_max > 0:
-            compacted = await self._compact_streams(partition, offset, due, blocks_max)
-        for school, count in tuple(self._detail_rows.get(partition, {}).items()):
-            if count >= DETAIL_ROWS_MAX:
-                await self._merge_detail(partition, offset, school)
-        return compacted
-
-    async def _compact_streams(
-        self, partition: int, offset: int, due: Sequence[tuple[str, str]], blocks_max: int
-    ) -> int:
-        query = _CROWDED.format(views=self._views)
-        rows = await self._pool.fetch(query, *zip(*due, strict=True), TAILS_MAX, blocks_max)
-        crowded = [(row["school"], BlockKey(row["stream"], row["starts"])) for row in rows]
-        if len(crowded) < blocks_max:  # all that is crowded is in hand
+    async def _compact_blocks(self, partition: int, offset: int, blocks_max: int, idle: bool) -> int:
+        counts, put_off = self._tails.get(partition, {}), self._put_off.setdefault(partition, set())
+        due = {stream for stream, count in counts.items() if count >= TAILS_MAX} | (put_off if idle else set())
+        if not due:
+            return 0
+        crowded = await self._crowded(due, blocks_max, idle)
+        if len(crowded) < blocks_max:  # all that has to be done now is in hand
             for stream in due:
-                del self._tails[partition][stream]
+                counts.pop(stream, None)
+            put_off |= due
+            if idle:
+                put_off -= due
         blocks = await self._store.read_blocks(crowded)
         states = {school: await self._schools.take(school, partition) for school, _ in crowded}
         compacted = await asyncio.to_thread(self._compact, blocks, states)
@@ -123,6 +124,13 @@ class Compaction:
                 await self._store.hold(connection, partition, offset)
                 await self._store.put_blocks(connection, compacted)
         return len(crowded)
+
+    async def _crowded(
+        self, due: Collection[tuple[str, str]], blocks_max: int, idle: bool
+    ) -> list[tuple[str, BlockKey]]:
+        query = _CROWDED.format(views=self._views)
+        rows = await self._pool.fetch(query, *zip(*due, strict=True), TAILS_MAX, idle, TAILS_MAX_BUSY, blocks_max)
+        return [(row["school"], BlockKey(row["stream"], row["starts"])) for row in rows]
 
     def _compact(
         self, blocks: Sequence[SchoolBlock], states: Mapping[str, SchoolState]
@@ -134,12 +142,14 @@ class Compaction:
             compacted.append((block.school, block.key, data))
         return compacted
 
-    async def _merge_detail(self, partition: int, offset: int, school: str) -> None:
+    async def _merge_details(self, partition: int, offset: int) -> None:
         """Rows of detail are length-delimited packed facts: in order, one after the other, they are one row."""
-        async with self._store.transaction() as connection:
-            await self._store.hold(connection, partition, offset)
-            await connection.execute(_MERGE_DETAIL.format(views=self._views), school, DETAIL_ROW_BYTES)
-        del self._detail_rows[partition][school]
+        counts = self._detail_rows.get(partition, {})
+        for school in [school for school, count in counts.items() if count >= DETAIL_ROWS_MAX]:
+            async with self._store.transaction() as connection:
+                await self._store.hold(connection, partition, offset)
+                await connection.execute(_MERGE_DETAIL.format(views=self._views), school, DETAIL_ROW_BYTES)
+            del counts[school]
 
 
 def _count(counts: dict[Any, int], names: Iterable[Any]) -> None:

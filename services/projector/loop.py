@@ -123,7 +123,8 @@ class Loop:
         if batches:
             await self._apply(self._only_suspects(batches))
         offsets = {partition: self._expected[partition] for partition in self._assigned & self._expected.keys()}
-        await self._compaction.work(offsets)
+        await self._compaction.work(offsets, idle=not batches)
+        self._schools.shrink()
 
     # --- leases and assignment -----------------------------------------------------------------------------------
 
@@ -207,7 +208,6 @@ class Loop:
             self._forget(batches.keys())
             self._balance_at = 0.0
             raise
-        self._schools.shrink()
 
     async def _commit(self, steps: Sequence[Step]) -> None:
         if not steps:

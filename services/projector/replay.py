@@ -18,15 +18,13 @@ POLL_MS = 500
 TAILS_MAX = 32
 
 
-class ReplayedSchool:
-    """The views of one school, in memory."""
+class SchoolViews:
+    """The views of one school in memory, and the state that knows where its blocks end."""
 
-    def __init__(self, name: str, state: SchoolState) -> None:
-        self.name = name
+    def __init__(self, state: SchoolState) -> None:
         self.state = state
         self.blocks: dict[BlockKey, Stored] = {}
         self.document: bytes | None = None
-        self.detail: list[bytes] = []
         self.trusts: set[str] = set()
 
     def apply(self, changes: Changes) -> None:
@@ -39,15 +37,9 @@ class ReplayedSchool:
         for key, data in changes.tails:
             before = self.blocks[key]
             self.blocks[key] = Stored(before.block, (*before.tails, data))
-        if changes.detail:
-            self.detail.append(changes.detail)
         if changes.document is not None:
             self.document = changes.document
         self.trusts.update(changes.trusts)
-
-    def facts(self, projection: Projection) -> int:
-        """How many facts a projector would hold that takes the school over."""
-        return projection.load_school(self.name, self.detail).facts
 
     def compact(self, projection: Projection, tails_max: int) -> None:
         """Compact the blocks that have more tails than that."""
@@ -64,7 +56,7 @@ class Replay:
         self._projection = projection
         self._partition = partition
         self._partitions = partitions
-        self.schools: dict[str, ReplayedSchool] = {}
+        self.schools: dict[str, SchoolViews] = {}
         self.dead_letters: list[DeadLetter] = []
         self.facts = 0
 
@@ -89,7 +81,7 @@ class Replay:
         step = Step(self._partition, 0, batch, decoded)
         for name in decoded.schools:
             if name not in self.schools:
-                self.schools[name] = ReplayedSchool(name, self._projection.load_school(name, []))
+                self.schools[name] = SchoolViews(self._projection.load_school(name, []))
             step.states[name] = self.schools[name].state
         fold_step(self._projection, step)
         place_step(self._projection, step, {name: self.schools[name].blocks for name in step.states})
