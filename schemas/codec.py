@@ -6,10 +6,14 @@ that do not decode, because a rolling deployment meets the first and only a defe
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from schemas.events import AnyFact, Fact
-from schemas.upcasters import UPCASTERS, upcast
+from schemas.upcasters import UPCASTERS, current_version, upcast
+
+FIRST_INSTANT, LAST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class InvalidFact(ValueError):
@@ -45,20 +49,29 @@ def encode_fact(fact: Fact) -> bytes:
 def decode_fact(value: bytes | None) -> AnyFact:
     """The fact in `value`, brought to the current version of its type.
 
-    Raises InvalidFact for bytes that are none (a tombstone too), UnknownFactType for a type not in the catalogue.
+    Raises InvalidFact for bytes that are none (a tombstone too), UnknownFactType for a type, or a version of one, that is
+    not in the catalogue.
     """
     if value is None:
         raise InvalidFact("a tombstone holds no fact")
     try:
-        if UPCASTERS:
-            head = _head_decoder.decode(value)
-            if (head.type, head.version) in UPCASTERS:
-                current: AnyFact = msgspec.convert(upcast(_raw_decoder.decode(value)), AnyFact)
-                return current
-        return _decoder.decode(value)
+        fact = _decoder.decode(value) if not UPCASTERS else _decode_upcast(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _raise_for_unknown_type(value)
         raise InvalidFact(str(error)) from error
+    if fact.version != 1 and fact.version != current_version(type(fact).__name__):
+        raise UnknownFactType(f"{type(fact).__name__} version {fact.version}")
+    if not FIRST_INSTANT <= fact.recorded_at < LAST_INSTANT:
+        raise InvalidFact(f"recorded_at {fact.recorded_at} is out of range")
+    return fact
+
+
+def _decode_upcast(value: bytes) -> AnyFact:
+    head = _head_decoder.decode(value)
+    if (head.type, head.version) not in UPCASTERS:
+        return _decoder.decode(value)
+    current: AnyFact = msgspec.convert(upcast(_raw_decoder.decode(value)), AnyFact)
+    return current
 
 
 def _raise_for_unknown_type(value: bytes) -> None:

@@ -9,6 +9,7 @@ meaning is a new type.
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
 
@@ -28,10 +29,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 
     event_id: str
     school: str
-    recorded_at: datetime
+    recorded_at: Annotated[datetime, msgspec.Meta(tz=True)]
     version: int = 1
     source: str = "default"
-    sequence: int = 0
+    sequence: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] = 0
     actor: str = ""
     batch_id: str = ""
     key: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 
 from schemas.codec import FACT_TYPES, InvalidFact, UnknownFactType, decode_fact, encode_fact
@@ -109,3 +110,23 @@ def test_an_old_version_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPat
         decode_fact(b'{"type":"TargetSet"}')
     with pytest.raises(InvalidFact):
         decode_fact(BYTES[:-1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"recorded_at": "2026-01-01T00:00:00"}, {"recorded_at": "1969-01-01T00:00:00Z"}, {"sequence": 2**63}],
+    ids=["no zone", "before the epoch", "sequence beyond 64 bits"],
+)
+def test_what_the_views_have_no_room_for_is_no_fact(change: dict[str, object]) -> None:
+    raw = {"type": "PupilLeft", "event_id": "e", "school": "s", "recorded_at": "2026-01-01T00:00:00Z", "pupil": "p"}
+    raw |= {"left_on": "2026-01-01"}
+    assert decode_fact(msgspec.json.encode(raw))
+    with pytest.raises(InvalidFact):
+        decode_fact(msgspec.json.encode({**raw, **change}))
+
+
+def test_a_version_that_is_not_known_yet_is_told_apart_from_garbage() -> None:
+    raw = {"type": "PupilLeft", "version": 2, "event_id": "e", "school": "s", "recorded_at": "2026-01-01T00:00:00Z"}
+    raw |= {"pupil": "p", "left_on": "2026-01-01"}
+    with pytest.raises(UnknownFactType):
+        decode_fact(msgspec.json.encode(raw))

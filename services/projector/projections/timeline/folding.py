@@ -13,9 +13,6 @@ from schemas.events import (
     AnyFact,
     CurriculumPublished,
     FactWithdrawn,
-    ImportCompleted,
-    ImportReversed,
-    ImportStarted,
     ObjectiveAssessed,
     PupilEnrolled,
     PupilsMerged,
@@ -43,8 +40,6 @@ class SchoolFold:
 
     def fold(self, offset: int, fact: AnyFact) -> None:
         """Fold the next fact of the school's order; one whose id came before changes nothing."""
-        if isinstance(fact, ImportStarted | ImportCompleted | ImportReversed):
-            return
         identity, key = identity_of(fact.event_id), key_of(fact.key)
         if self.state.known.find(identity) is not None:
             return
