@@ -61,7 +61,7 @@ def parameters_of_form(pairs: Pairs) -> list[tuple[str, str]]:
         if measure:
             parameters.append(("measure", measure))
             cut_offs = [value for name, value in filled if name == f"cut_offs_{number}"]
-            bands.append(",".join(cut_offs) if any(cut_offs) else bands[0] if bands else "")
+            bands.append(",".join(cut_offs) if any(cut_offs) else bands[-1] if bands else "")
     if any(bands):
         parameters.extend(("bands", each) for each in (bands[:1] if len(set(bands)) == 1 else bands))
     return parameters
