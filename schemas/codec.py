@@ -49,8 +49,8 @@ def encode_fact(fact: Fact) -> bytes:
 def decode_fact(value: bytes | None) -> AnyFact:
     """The fact in `value`, brought to the current version of its type.
 
-    Raises InvalidFact for bytes that are none (a tombstone too), UnknownFactType for a type, or a version of one, that is
-    not in the catalogue.
+    Raises InvalidFact for bytes that are none (a tombstone too), UnknownFactType for a type, or a version of one, that
+    is not in the catalogue.
     """
     if value is None:
         raise InvalidFact("a tombstone holds no fact")
