@@ -348,11 +348,17 @@ class Desk:
         """Whether the school has this event already. Refuses another content under the same id."""
         if (school, event_id) not in self._knowledge.given:
             return False
-        if event.sent.event_id is not None and self._knowledge.given[school, event_id] != self._content(event, school):
+        if event.sent.event_id is not None and not self._says_the_same(event, school, event_id):
             raise _Refused(
                 "event_id", "event_id_conflict", "The ledger has another fact under this event_id: use a new one."
             )
         return True
+
+    def _says_the_same(self, event: Event, school: str, event_id: str) -> bool:
+        content = self._knowledge.given[school, event_id]
+        if content is None:  # the id was made of the content, and came back with it
+            return event_id == identifiers.event_fact_id(event.sent.source, event.type_name, event.content)
+        return content == self._content(event, school)
 
     def _content(self, event: Event, school: str) -> str:
         return facts.content_of_event(self._ids.pupil_key, event.sent.source, event.type_name, school, event.content)
