@@ -12,7 +12,7 @@ import msgspec
 
 from schemas import identifiers
 from schemas.events import Fact, FactWithdrawn, ImportReversed
-from services.ingest.accept import Caller, Desk
+from services.ingest.accept import Caller, Decision, Desk
 from services.ingest.knowledge import VersionNames
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Name, Wanted, find_withdrawn
@@ -69,7 +69,7 @@ class Reversal:
         def decide(desk: Desk) -> Decided:
             if not all(desk.covers(school) for school in schools):
                 raise OutsideScope
-            return Decided((), ())
+            return Decided((Decision(schools=tuple(schools)),), ())  # touched, also if nothing is left to withdraw
 
         await self._append(schools, decide)
 
