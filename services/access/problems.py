@@ -81,6 +81,8 @@ _TITLES_BY_STATUS = {
     431: ("headers_too_large", "The headers are too large"),
     503: ("unavailable", "A part of the product is away"),
 }
+_EQUAL_BODIES = frozenset({"forbidden_school"})
+"""Their bodies are equal whether or not the school exists; the request id is in the header alone."""
 _log = structlog.get_logger("markledger.problems")
 
 
@@ -185,7 +187,8 @@ def as_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     elif problem.status == 503:
         _log.warning("request not served", request_id=request_id, fault=type(error).__name__)
     request.scope.setdefault("state", {})["problem"] = problem.code
-    body = encode_problem(problem, instance=request.scope.get("path", "/"), request_id=request_id)
+    told_id = "" if problem.code in _EQUAL_BODIES else request_id
+    body = encode_problem(problem, instance=request.scope.get("path", "/"), request_id=told_id)
     headers = {**problem.headers, "Cache-Control": "no-store"}
     return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
