@@ -148,6 +148,54 @@ def test_a_wrong_form_says_at_the_field_what_to_mend(page) -> None:
     assert page.input_value("input[name=as_known_at]") == "yesterday"
 
 
+SIDES = {"first": "markbook:reading:any:overall", "second": "markbook:maths:any:overall"}
+MATRIX = [("school", "pages"), *SIDES.items(), ("first_bands", "21,36,51,66"), ("second_bands", "21,36,51,66")]
+
+
+def test_the_matrix_is_asked_for_by_its_form_and_each_number_leads_to_its_pupils(page, client) -> None:
+    page.click("nav >> text=Matrix")
+    page.check("input[name=school][value=pages]")
+    for side, measure in SIDES.items():
+        page.fill(f"input[name={side}]", measure)
+        page.fill(f"input[name={side}_bands]", "21,36,51,66")
+    page.fill("input[name=first_day]", "2025-10-15")
+    page.fill("input[name=as_at]", AS_AT)
+    page.click("text=Show the matrix")
+    asked = parse_qsl(page.url.partition("?")[2])
+    assert ("first", f"{SIDES['first']}@2025-10-15") in asked and "" not in dict(asked).values()
+    report = read_report(client, "matrix", [*MATRIX, ("as_at", AS_AT)])
+    rows = [[int(text) for text in row.locator("td").all_inner_texts()] for row in page.locator("tbody tr").all()]
+    assert rows == report["counts"]
+    for part, share in report["overlay"].items():
+        words = {"on": "in the same", "above": "in a higher", "below": "in a lower"}[part]
+        assert f"{share['pupils']} ({share['percent']}%) {words} band" in page.inner_text("main")
+    matrix = page.url
+    links = [link.get_attribute("href") for link in page.locator("main a[href*='cell=']").all()]
+    assert len(links) == 25 + len(report["unplotted"])
+    for href in (link for link in links if "at%3Asig_above" in link or "none" in link):
+        page.goto(f"{matrix.partition('/reports')[0]}{href}")
+        assert page.locator("tbody tr").count() > 0
+    page.click("text=Back to the matrix")
+    assert page.url == matrix
+
+
+def test_score_tracking_is_asked_for_by_its_form(page) -> None:
+    page.click("nav >> text=Score tracking")
+    page.check("input[name=school][value=pages]")
+    page.fill("input[name=measure]", "markbook:reading:any:overall")
+    page.fill("input[name=months]", "2025-09..2025-12")
+    page.fill("input[name=as_at]", AS_AT)
+    page.click("text=Show score tracking")
+    lines = [line.split("\t") for line in page.locator("tbody").inner_text().splitlines()]
+    assert lines[0] == ["Ann Page", "r0", "3", "No data", "No data", "40%", "40% 0", "", "0.0"]
+    assert lines[2] == ["Cy Page", "r2", "3", *["No data"] * 4, "", ""]
+    page.click("summary")
+    page.fill("input[name=months]", "2025-13")
+    page.click("text=Show score tracking")
+    assert page.locator(".errors li a").get_attribute("href") == "#months"
+    assert "wrong" in page.locator("#months").get_attribute("class")
+
+
 def test_the_link_that_never_changes_holds_both_clocks(page, client, product: Product) -> None:
     page.click("text=Link that never changes")
     fixed, before = page.url, page.locator("main table").nth(2).inner_text()

@@ -324,11 +324,13 @@ def test_every_report_is_there_as_csv_and_as_a_workbook(client, report) -> None:
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(book.content)).namelist()
 
 
-@pytest.mark.parametrize("report", ["overview", "overview/members"])
+@pytest.mark.parametrize("report", ["overview", "overview/members", "score-tracking", "matrix", "matrix/members"])
 def test_the_same_path_without_the_version_is_the_page(client, report) -> None:
     asked = TRACKING if report == "score-tracking" else MATRIX if report.startswith("matrix") else ASKED
     page = client.get(f"/reports/{report}", params=asked, headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["content-type"].split(";")[0]) == (200, "text/html")
+    wrong = client.get(f"/reports/{report}", params={**asked, "as_at": "x"}, headers={"Accept": "text/html"})
+    assert (wrong.status_code, wrong.headers["content-type"].split(";")[0]) == (422, "text/html")
 
 
 def test_an_answer_that_did_not_change_need_not_be_sent_again(client) -> None:

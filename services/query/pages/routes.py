@@ -5,9 +5,9 @@ A page takes the parameters of its report. Who is not signed in is sent to sign 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,13 +17,23 @@ from litestar.response import Redirect
 
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, as_response, problem_of, request_id_of
+from services.query.answers import Matrix, ScoreTracking
 from services.query.directory import Choices, Directory
 from services.query.pages import sessions
-from services.query.pages.overview_form import DEFAULT_CUT_OFFS, address, is_form, parameters_of_form
+from services.query.pages.matrix_page import MATRIX_PATH, matrix_context, matrix_members_context
+from services.query.pages.overview_form import DEFAULT_CUT_OFFS, Pairs, address, is_form, parameters_of_form
 from services.query.pages.overview_page import OVERVIEW_PATH, members_context, overview_context
+from services.query.pages.plain_form import parameters_of_plain_form
 from services.query.pages.render import HTML_MEDIA_TYPE, ICON, STYLE_SHEET, render
+from services.query.pages.score_tracking_page import SCORE_TRACKING_PATH, score_tracking_context
 from services.query.parameter_values import today_of
-from services.query.parameters import read_overview, read_overview_members
+from services.query.parameters import (
+    read_matrix,
+    read_matrix_members,
+    read_overview,
+    read_overview_members,
+    read_score_tracking,
+)
 from services.query.query_string import decode_query
 from services.query.reporting import Reporting
 from services.query.routes import FORMS, REPORTS, answer_as_asked
@@ -33,6 +43,7 @@ _ON_THE_PAGE = (403, 404, 422)
 """Refusals that the form itself shows, because other fields can mend them."""
 
 PageRequest = Request[Any, Any, Any]
+A = TypeVar("A")
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -47,7 +58,7 @@ class Site(msgspec.Struct, frozen=True):
 
 def page_handlers(site: Site) -> list[HTTPRouteHandler]:
     """The route of each page."""
-    return [*_report_pages(site), *_session_pages(site), *_open_pages(site)]
+    return [*_report_pages(site), *_further_report_pages(site), *_session_pages(site), *_open_pages(site)]
 
 
 def as_page(request: PageRequest, error: Exception) -> Response[bytes] | Redirect:
@@ -120,6 +131,65 @@ async def _overview_page(site: Site, access: Access, pairs: list[tuple[str, str]
     context = overview_context(pairs, choices, answer, problem, f"{now:%Y-%m-%dT%H:%M:%SZ}")
     status = 200 if problem is None else problem.status
     return _page(render("overview.html", who=access.name, **context), status=status)
+
+
+def _further_report_pages(site: Site) -> list[HTTPRouteHandler]:
+    @get(MATRIX_PATH, name="matrix page")
+    async def show_matrix(request: PageRequest) -> Response[bytes] | Redirect:
+        def ask(access: Access, query: bytes, now: datetime) -> Awaitable[Matrix]:
+            return site.reporting.matrix(access, read_matrix(query, now))
+
+        def fill(
+            pairs: Pairs, choices: Choices, answer: Matrix | None, problem: Problem | None, _: bool
+        ) -> dict[str, Any]:
+            return matrix_context(pairs, choices, answer, problem)
+
+        return await _form_page(site, request, "matrix.html", ask, fill)
+
+    @get(f"{MATRIX_PATH}/members", name="matrix members page")
+    async def show_matrix_members(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        query, now = request.scope["query_string"], site.clock()
+        answer = await site.reporting.matrix_members(access, read_matrix_members(query, now))
+        choices = await site.directory.choices(access, today_of(now))
+        context = matrix_members_context(decode_query(query), choices, answer, access.may("names"))
+        return _page(render("members.html", who=access.name, **context))
+
+    @get(SCORE_TRACKING_PATH, name="score tracking page")
+    async def show_score_tracking(request: PageRequest) -> Response[bytes] | Redirect:
+        def ask(access: Access, query: bytes, now: datetime) -> Awaitable[ScoreTracking]:
+            return site.reporting.score_tracking(access, read_score_tracking(query, now))
+
+        return await _form_page(site, request, "score_tracking.html", ask, score_tracking_context)
+
+    return [show_matrix, show_matrix_members, show_score_tracking]
+
+
+async def _form_page(
+    site: Site,
+    request: PageRequest,
+    template: str,
+    ask: Callable[[Access, bytes, datetime], Awaitable[A]],
+    fill: Callable[[Pairs, Choices, A | None, Problem | None, bool], dict[str, Any]],
+) -> Response[bytes] | Redirect:
+    """A report under its own form: what the form sent becomes an address, an address a report, a fault its field."""
+    access = await sessions.access_of_request(request, site.keyring)
+    access.require("read")
+    query, now = request.scope["query_string"], site.clock()
+    pairs = decode_query(query)
+    if is_form(pairs):
+        return Redirect(address(request.scope["path"], parameters_of_plain_form(pairs)), status_code=303)
+    answer, problem = None, None
+    if pairs:
+        try:
+            answer = await ask(access, query, now)
+        except Problem as refused:
+            if refused.status not in _ON_THE_PAGE:
+                raise
+            problem = refused
+    choices = await site.directory.choices(access, today_of(now))
+    context = fill(pairs, choices, answer, problem, access.may("names"))
+    return _page(render(template, who=access.name, **context), status=200 if problem is None else problem.status)
 
 
 def _session_pages(site: Site) -> list[HTTPRouteHandler]:

@@ -18,7 +18,7 @@ from services.domain.measures import parse_measure
 from services.query import answers
 from services.query.directory import Choices, Entry
 from services.query.openapi import DOCUMENT
-from services.query.pages import overview_form, sessions, wording
+from services.query.pages import overview_form, plain_form, sessions, wording
 from services.query.pages.overview_page import members_context, overview_context
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import STYLE_SHEET, render
@@ -161,6 +161,22 @@ def test_wrong_bands_are_kept_in_the_boxes(bands: str) -> None:
 def test_a_new_form_offers_cut_offs_for_the_first_measure() -> None:
     first, second, _ = overview_form.form_of_parameters([]).measures
     assert (first.cut_offs, second.cut_offs) == (overview_form.DEFAULT_CUT_OFFS, ("",) * 4)
+
+
+def test_a_plain_form_leaves_out_what_is_empty_and_joins_a_measure_with_its_day() -> None:
+    pairs = [("school", "oak"), ("first", f"{MATHS}@2025-08-31"), ("second", MATHS), ("on", "first"), ("group", "A")]
+    fields = plain_form.fields_of_parameters(pairs)
+    assert fields == {
+        "school": ("oak",),
+        "first_day": ("2025-08-31",),
+        "first": (MATHS,),
+        "second_day": (),
+        "second": (MATHS,),
+        "on": ("first",),
+        "group": ("A",),
+    }
+    sent = [("form", "1"), *((name, value) for name, values in fields.items() for value in (*values, " "))]
+    assert sorted(plain_form.parameters_of_plain_form(sent)) == sorted(pairs)
 
 
 # --- The report --------------------------------------------------------------------------------------------------

@@ -1,0 +1,120 @@
+"""What the pages of several reports share: faults at their fields, choices, the population in words, pupils and values.
+
+Pure: the answer, the parameters and the choices come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from services.access.problems import Problem
+from services.query.answers import PupilMonths, PupilValues, Value
+from services.query.directory import Choices
+from services.query.pages.overview_form import Pairs
+from services.query.pages.wording import BANDS, Band, row_label
+
+NAMED_SCHOOLS_MAX = 3
+SUGGESTIONS_MAX = 300
+"""Of a text field; anything else may be typed."""
+
+_BAND_OF: Mapping[str, Band] = {band.id: band for band in BANDS}
+_STATUS_TEXTS = {"no_data": "No data", "not_applicable": "Not applicable"}
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """A fault in the summary: the field's name, where it is, what to do."""
+
+    field: str
+    anchor: str
+    detail: str
+
+
+class ShownValue(msgspec.Struct, frozen=True):
+    """A pupil's value in a measure."""
+
+    text: str
+    exact: str
+    band: Band | None
+
+
+class ShownPupil(msgspec.Struct, frozen=True):
+    """A line of the list of pupils."""
+
+    title: str
+    reference: str
+    school: str
+    year_group: str
+    values: tuple[ShownValue, ...]
+
+
+def field_errors(problem: Problem, fields: Mapping[str, str]) -> list[FieldError]:
+    """The faults of the parameters at the fields of a form; `fields`: what each is called."""
+    if not problem.errors:
+        return [FieldError("Schools", "school", problem.detail)]
+    return [
+        FieldError(
+            field=fields.get(error.parameter or "", error.parameter or "Address"),
+            anchor=error.parameter if error.parameter and error.parameter in fields else "parameters",
+            detail=error.detail,
+        )
+        for error in problem.errors
+    ]
+
+
+def form_choices(choices: Choices, schools: Sequence[str]) -> dict[str, Any]:
+    """What the fields of a form offer when these schools are chosen."""
+    characteristics = choices.characteristics(schools)
+    breakdowns = [("school", "School"), ("year-group", "Year group"), ("group", "Group")]
+    breakdowns += [(f"characteristic:{_escape(name)}", name) for name in characteristics]
+    return {
+        "schools": [(entry.school, entry.name) for entry in choices.schools],
+        "trusts": choices.trusts,
+        "measures": choices.measures(schools)[:SUGGESTIONS_MAX],
+        "year_groups": choices.year_groups(schools),
+        "groups": choices.groups(schools)[:SUGGESTIONS_MAX],
+        "by": breakdowns,
+        "filters": [f"{_escape(name)}:" for name in characteristics],
+    }
+
+
+def whom(pairs: Pairs, names: Mapping[str, str]) -> str:
+    """The population in words."""
+    schools = [names.get(value, value) for name, value in pairs if name == "school"]
+    trusts = [f"Trust {value}" for name, value in pairs if name == "trust"]
+    shown = schools if len(schools) <= NAMED_SCHOOLS_MAX else [f"{len(schools)} schools"]
+    narrowed = [f"year group {value}" for name, value in pairs if name == "year_group"]
+    narrowed += [f"group {value}" for name, value in pairs if name == "group"]
+    narrowed += [row_label(f"characteristic:{value}", names) for name, value in pairs if name == "filter"]
+    return ", ".join([*trusts, *shown, *narrowed])
+
+
+def title_of(pupil: PupilValues | PupilMonths, named: bool) -> str:
+    """The name of a pupil where it may be seen and is known, else the id."""
+    return pupil.name if named and isinstance(pupil.name, str) and pupil.name else pupil.pupil
+
+
+def show_pupil(pupil: PupilValues, names: Mapping[str, str], named: bool) -> ShownPupil:
+    """A line of a list of pupils."""
+    return ShownPupil(
+        title=title_of(pupil, named),
+        reference=pupil.reference if isinstance(pupil.reference, str) else "",
+        school=names.get(pupil.school, pupil.school),
+        year_group=pupil.year_group or "Not known",
+        values=tuple(show_value(value) for value in pupil.values),
+    )
+
+
+def show_value(value: Value) -> ShownValue:
+    """A value in words, with its band."""
+    if value.status != "value":
+        return ShownValue(_STATUS_TEXTS.get(value.status, value.status), "", None)
+    text = f"{value.percent}%" if value.percent is not None else value.score or value.value or ""
+    exact = f"{value.numerator} of {value.denominator}" if value.denominator is not None else ""
+    return ShownValue(text, exact, _BAND_OF.get(value.band or ""))
+
+
+def _escape(name: str) -> str:
+    return name.replace("%", "%25").replace(":", "%3A")
