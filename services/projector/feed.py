@@ -10,8 +10,9 @@ import msgspec
 
 from services.runtime.log.interface import LogUnavailable
 
-_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes: connection, rollback (deadlock, serialization), resources, locks, intervention, system."""
+_TRANSIENT_STATES = ("08", "25P03", "40", "53", "55", "57", "58")
+"""SQLSTATE classes: connection, rollback (deadlock, serialization), resources, locks, intervention, system; and the
+state of a session that stood still inside its transaction for too long."""
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class Fenced(Exception):
 def is_transient(error: BaseException) -> bool:
     """Whether the same step may well succeed later: a fault of the surroundings, not of the data or the code."""
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
+        return (error.sqlstate or "").startswith(_TRANSIENT_STATES)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # a ValueError here is an argument that does not fit its type
     return isinstance(error, LogUnavailable | Fenced | OSError | TimeoutError)

@@ -1,0 +1,67 @@
+"""What the records of a partition become: facts of schools in order, dead letters, counted skips."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.projector.decoding import REASON_CHARACTERS_MAX, decode_records, printable
+from services.runtime.log.interface import Record
+from tests.projector_bench import PARTITIONS, SCHOOLS, assessed, home, record
+
+SCHOOL = SCHOOLS[0]
+
+
+def row(offset: int, key: bytes | None, value: bytes | None) -> Record:
+    return Record(offset, 0, key, value)
+
+
+def told(offset: int, school: str) -> Record:
+    return row(offset, *record(assessed(school, "amy", offset)))
+
+
+def test_facts_of_each_school_in_the_order_of_the_log() -> None:
+    neighbour = next(name for name in (f"school-{n}" for n in range(1, 99)) if home(name) == home(SCHOOL))
+    records = [told(4, SCHOOL), told(5, neighbour), told(9, SCHOOL)]
+    decoded = decode_records(records, home(SCHOOL), PARTITIONS)
+    assert {name: [offset for offset, _ in facts] for name, facts in decoded.schools.items()} == {
+        SCHOOL: [4, 9],
+        neighbour: [5],
+    }
+    assert (decoded.facts, decoded.dead_letters, decoded.skipped) == (3, [], {})
+
+
+def test_an_unknown_type_is_counted_and_is_no_dead_letter() -> None:
+    value = b'{"type":"PupilPraised","event_id":"x"}'
+    decoded = decode_records([row(0, b"x", value), row(1, b"x", value)], 0, PARTITIONS)
+    assert (decoded.skipped, decoded.dead_letters, decoded.schools) == ({"PupilPraised": 2}, [], {})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (b"x", None, "tombstone"),
+        (b"x", b"\x00\xff", "JSON is malformed"),
+        (b"x", b'{"type":"ObjectiveAssessed","event_id":"x"}', "missing required field"),
+        (None, record(assessed(SCHOOL, "amy", 1))[1], "key of the record"),
+        (b"another", record(assessed(SCHOOL, "amy", 1))[1], "key of the record"),
+        (b"a\0b", record(assessed("a\0b", "amy", 1))[1], "no identifier"),
+    ],
+)
+def test_what_is_no_fact_of_its_key_is_a_dead_letter(key: bytes | None, value: bytes | None, reason: str) -> None:
+    good = told(8, SCHOOL)
+    decoded = decode_records([row(7, key, value), good], home(SCHOOL), PARTITIONS)
+    assert [dead.record.offset for dead in decoded.dead_letters] == [7]
+    assert reason in decoded.dead_letters[0].reason
+    assert decoded.facts == 1
+
+
+def test_a_school_in_a_partition_that_is_not_its_own_is_a_dead_letter() -> None:
+    elsewhere = (home(SCHOOL) + 1) % PARTITIONS
+    decoded = decode_records([told(3, SCHOOL)], elsewhere, PARTITIONS)
+    assert decoded.schools == {}
+    assert decoded.dead_letters[0].reason == f"the school belongs to partition {home(SCHOOL)}"
+
+
+def test_a_reason_fits_into_a_text_column() -> None:
+    assert printable("a\0b") == "a\\x00b"
+    assert len(printable("x" * 10_000)) == REASON_CHARACTERS_MAX
