@@ -101,7 +101,11 @@ class Alias(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SchoolDocument(msgspec.Struct, frozen=True):
-    """Everything about a school that a report needs beside the blocks. `pupils[slot]` is the pupil id of a slot."""
+    """Everything about a school that a report needs beside the blocks.
+
+    `pupils[slot]` is the pupil id of a slot. `columns`: the tests and judgements that were ever recorded
+    (`schemas.columns`); `scores[index]`: the score or value that an index in their blocks stands for.
+    """
 
     school: str
     pupils: tuple[str, ...] = ()
@@ -111,6 +115,8 @@ class SchoolDocument(msgspec.Struct, frozen=True):
     lanes: tuple[Lane, ...] = ()
     rectangles: tuple[Rectangle, ...] = ()
     aliases: tuple[Alias, ...] = ()
+    columns: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

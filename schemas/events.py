@@ -226,6 +226,36 @@ class ObjectiveAssessed(Fact, frozen=True, kw_only=True, omit_defaults=True, tag
     assessed_on: date
 
 
+class ResultRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, tag="ResultRecorded", gc=False):
+    """A sitting of a test gave `score` (a canonical decimal string) on `sat_on`; every sitting is kept.
+
+    `component` is empty if the test has none. `date_precision`: how exactly the day is known (`day`, `month`, `year`).
+    """
+
+    pupil: str
+    test: str
+    subject: str
+    score_type: str
+    score: str
+    sat_on: date
+    component: str = ""
+    date_precision: str = "day"
+
+
+class JudgementRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, tag="JudgementRecorded", gc=False):
+    """A teacher judged the pupil's work in a subject (empty = none in particular) as `value` of `scale`.
+
+    `name` tells several judgements of one day apart, such as effort and attainment.
+    """
+
+    pupil: str
+    scale: str
+    value: str
+    judged_on: date
+    subject: str = ""
+    name: str = ""
+
+
 # --- Imports, and any fact ---------------------------------------------------------------------------------------
 
 
@@ -274,6 +304,8 @@ AnyFact = (
     | PupilsSplit
     | CurriculumPublished
     | ObjectiveAssessed
+    | ResultRecorded
+    | JudgementRecorded
     | ImportStarted
     | ImportCompleted
     | ImportReversed

@@ -19,8 +19,8 @@ from services.domain.curriculum import grid, lane_months
 from services.domain.schools import details, memberships
 from services.projector.projections.timeline import detail as packing
 from services.projector.projections.timeline.emissions import Emitted
-from services.projector.projections.timeline.folding import SchoolFold, subject_sum
-from services.projector.projections.timeline.lanes import LaneWorth, roster_entries
+from services.projector.projections.timeline.folding import SchoolFold, is_lane_sum, subject_sum
+from services.projector.projections.timeline.lanes import LaneWorth, column_entries, roster_entries
 from services.projector.projections.timeline.placement import begins, deal, empty_block, next_block, tail_of, visible
 from services.projector.projections.timeline.school import ROSTER, SchoolState, Span
 
@@ -146,7 +146,7 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
 
 def next_starts(state: SchoolState, key: BlockKey) -> int | None:
     """Where the block after this one starts, as compaction needs it; None for the last."""
-    name = ROSTER if key.stream == ROSTER else key.stream.rpartition(":")[0]
+    name = key.stream.rpartition(":")[0] if is_lane_sum(key.stream) else key.stream
     return next((month for month in state.boundaries.get(name, ()) if month > key.starts), None)
 
 
@@ -202,11 +202,11 @@ def _work(
                 existing,
             )
         )
-    if ROSTER in emitted:
-        starts = state.boundaries[ROSTER]
-        entries = roster_entries(emitted[ROSTER])
-        existing = before.boundaries.get(ROSTER, ())
-        work.append(StreamWork(ROSTER, 1, None, entries, starts, _nexts(starts, starts), existing))
+    for stream, changes in emitted.items():
+        if not is_lane_sum(stream):
+            starts, existing = state.boundaries[stream], before.boundaries.get(stream, ())
+            entries = roster_entries(changes) if stream == ROSTER else column_entries(changes)
+            work.append(StreamWork(stream, 1, None, entries, starts, _nexts(starts, starts), existing))
     return tuple(work), tuple(dropped)
 
 
@@ -237,6 +237,8 @@ def _document(state: SchoolState) -> SchoolDocument:
         lanes=tuple(state.contents[lane].lane for lane in sorted(state.contents)),
         rectangles=state.rectangles,
         aliases=state.aliases(),
+        columns=tuple(state.columns),
+        scores=tuple(state.scores),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from schemas.columns import column_stream, pack_value
 from schemas.events import (
     AnyFact,
     CurriculumPublished,
@@ -20,6 +21,7 @@ from schemas.events import (
 )
 from services.domain.people import People
 from services.domain.roster import Chain, dated, said_by, steps_of
+from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
 from services.projector.projections.timeline.columns import Ref, identity_of, key_of
@@ -125,7 +127,7 @@ class SchoolFold:
         if slot in state.groups or (person and state.persons_with(person)):
             return False
         chains = [chain for chain, _, _, _ in said]
-        if len(set(chains)) < len(chains) or any((slot, chain) in state.roster for chain in chains):
+        if len(set(chains)) < len(chains) or any((slot, chain) in state.of_chain for chain in chains):
             return False
         if any(value is None for _, value, _, _ in said):
             return False
@@ -148,7 +150,7 @@ class SchoolFold:
         touched = self._touched((*targets, *state.known.family(key)))
         dirty = self._dirty_of(touched)
         slots = state.slots_named(fact)
-        dirty[1].update((slot, said[0]) for slot in slots for said in said_by(fact))
+        dirty[1].update((slot, chain) for slot in slots for chain in chains_of(fact))
         self._add_people(dirty, fact, touched, slots)
         if _decides_grid(fact) or any(ref < 0 and _decides_grid(state.known.other(ref).fact) for ref in touched):
             self.grid_changed = True
@@ -187,7 +189,7 @@ class SchoolFold:
                 assessments.add((state.known.rows.slots[ref], state.known.rows.values[ref] >> 32))
             else:
                 fact = state.known.other(ref).fact
-                roster.update((slot, said[0]) for slot in state.slots_named(fact) for said in said_by(fact))
+                roster.update((slot, chain) for slot in state.slots_named(fact) for chain in chains_of(fact))
         return assessments, roster
 
     def _add_people(self, dirty: Dirty, fact: AnyFact, touched: set[Ref], slots: tuple[int, ...]) -> None:
@@ -209,10 +211,10 @@ class SchoolFold:
         objectives = state.chains.objectives_of(members)
         dirty[0].update((slot, objective) for slot in members for objective in objectives)
         dirty[1].update(
-            (slot, said[0])
+            (slot, chain)
             for slot in members
             for ref in state.pupil_refs.get(slot, ())
-            for said in said_by(state.known.other(ref).fact)
+            for chain in chains_of(state.known.other(ref).fact)
         )
         state.forget_people(members)
 
@@ -239,7 +241,7 @@ class SchoolFold:
             name = subject_sum(state.objectives[objective][0])
             found.setdefault(name, Changes()).update(self.assessment_changes(members, objective))
         for members, chain in {(state.members(slot), chain) for slot, chain in dirty[1]}:
-            found.setdefault(ROSTER, Changes()).update(self._roster_changes(members, chain))
+            found.setdefault(sum_of(chain), Changes()).update(self._chain_changes(members, chain))
         return found
 
     def assessment_changes(self, members: tuple[int, ...], objective: int) -> Changes:
@@ -267,20 +269,20 @@ class SchoolFold:
             year_starts=[partial(_year_start, month) for month in state.year_months],
         )
 
-    def _roster_changes(self, members: tuple[int, ...], chain: Chain) -> Changes:
+    def _chain_changes(self, members: tuple[int, ...], chain: Chain) -> Changes:
+        """All changes of a roster chain, or of a column of tests or judgements, by the general path."""
         state = self.state
         facts: list[Dated] = []
         for slot in members:
-            for ref in state.roster.get((slot, chain), ()):
-                kept = state.known.other(ref)
-                facts += dated(
-                    kept.fact,
-                    chain,
-                    value_index=state.value_of,
-                    told=(kept.told.recorded_at, kept.told.offset),
-                    slot=slot,
-                    stands=state.stands(ref),
-                )
+            for ref in state.of_chain.get((slot, chain), ()):
+                kept, stands = state.known.other(ref), state.stands(ref)
+                told = (kept.told.recorded_at, kept.told.offset)
+                if (sitting := sitting_of(kept.fact)) is not None:
+                    _, score, day = sitting
+                    value = pack_value(day, state.score_of(score))
+                    facts.append(Dated(value, day, kept.fact.sequence, *told, slot, stands))
+                else:
+                    facts += dated(kept.fact, chain, value_index=state.value_of, told=told, slot=slot, stands=stands)
         people = state.people(members[0])
         return chain_changes(facts, steps_of(chain), owner=_owner(people), owner_instants=people.instants)
 
@@ -307,9 +309,25 @@ class SchoolFold:
         return found
 
 
+def chains_of(fact: AnyFact) -> list[Chain]:
+    """The chains in which a fact that is no assessment has a place."""
+    sitting = sitting_of(fact)
+    return [sitting[0]] if sitting is not None else [said[0] for said in said_by(fact)]
+
+
+def sum_of(chain: Chain) -> str:
+    """The name of the sum that a chain's changes go to: the roster, or its column."""
+    return column_stream(chain[1]) if chain[0] == COLUMN else ROSTER
+
+
 def subject_sum(subject: str) -> str:
     """The name of the sum that the lanes of a subject share."""
     return f"s:{subject}"
+
+
+def is_lane_sum(name: str) -> bool:
+    """Whether a sum (or a stream) belongs to a subject, whose lanes give its changes their worth."""
+    return name.startswith("s:")
 
 
 def _owner(people: People) -> Callable[[int, int], int]:

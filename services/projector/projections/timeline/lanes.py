@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.blocks import Entries
+from schemas.columns import PRESENT
 from services.domain.curriculum import LaneContent
 from services.domain.timeline import OVERALL
 from services.projector.projections.timeline.emissions import Emitted, Ints
@@ -56,4 +57,12 @@ def roster_entries(emitted: Emitted) -> Entries:
         emitted.days,
         emitted.counts[None, :],
         np.zeros((1, emitted.counts.size), np.int64),
+    )
+
+
+def column_entries(emitted: Emitted) -> Entries:
+    """The changes of a column of tests or judgements as entries with absolute days: key = slot."""
+    worth = (emitted.values + PRESENT) * emitted.counts
+    return Entries(
+        emitted.recorded_at, emitted.slots, emitted.days, worth[None, :], np.zeros((1, worth.size), np.int64)
     )

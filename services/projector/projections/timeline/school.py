@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 
+from schemas.columns import SCORES_MAX
 from schemas.documents import FOREVER, Alias, Rectangle, RosterValue
 from schemas.events import (
     AnyFact,
@@ -29,6 +30,7 @@ from services.domain.people import NOBODY_JOINED, Enrolled, Paired, People, join
 from services.domain.periods import Periods, changes, holds_at, since
 from services.domain.roster import Chain, said_by
 from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
+from services.domain.sittings import sitting_of
 from services.domain.standing import Told, standing
 from services.projector.projections.timeline.columns import Chains, Facts, Kept, Ref, identity_of, key_of
 
@@ -45,10 +47,12 @@ class SchoolState:
         self.values: list[RosterValue] = [RosterValue("roll")]
         self.objectives: list[tuple[str, str]] = []
         self.states: list[str] = []
+        self.columns: list[str] = []
+        self.scores: list[str] = []
         self.known = Facts()
         self.chains = Chains()
         self.pupil_refs: dict[int, list[Ref]] = {}
-        self.roster: dict[tuple[int, Chain], list[Ref]] = {}
+        self.of_chain: dict[tuple[int, Chain], list[Ref]] = {}
         self.withdrawals: dict[bytes, list[Told]] = {}
         self.intricate: set[Ref] = set()
         self.groups: dict[int, tuple[int, ...]] = {}
@@ -64,6 +68,7 @@ class SchoolState:
         self._value_index: dict[RosterValue, int] = {self.values[0]: 0}
         self._objective_index: dict[tuple[str, str], int] = {}
         self._state_index: dict[str, int] = {}
+        self._score_index: dict[str, int] = {}
         self._persons: dict[str, list[int]] = {}
         self._people: dict[tuple[int, ...], People] = {}
 
@@ -108,6 +113,16 @@ class SchoolState:
             self.states.append(state)
         return index
 
+    def score_of(self, score: str) -> int:
+        """The index of a test's score or a judgement's value, given now if it is new."""
+        index = self._score_index.get(score)
+        if index is None:
+            index = self._score_index[score] = len(self.scores)
+            if index >= SCORES_MAX:
+                raise TooManyValues(f"school {self.school} has more than {SCORES_MAX:,} different scores")
+            self.scores.append(score)
+        return index
+
     # --- facts ---
 
     def keep(self, fact: AnyFact, told: Told) -> Ref:
@@ -134,9 +149,15 @@ class SchoolState:
         for chain, value, _, _ in said_by(fact):
             if value is not None:
                 self.value_of(value)
-            of_chain = self.roster.setdefault((slots[0], chain), [])
+            of_chain = self.of_chain.setdefault((slots[0], chain), [])
             if ref not in of_chain:
                 of_chain.append(ref)
+        if (sitting := sitting_of(fact)) is not None:
+            chain, score, _ = sitting
+            if chain[1] not in self.columns:
+                self.columns.append(chain[1])
+            self.score_of(score)
+            self.of_chain.setdefault((slots[0], chain), []).append(ref)
         return ref
 
     def slots_named(self, fact: AnyFact) -> tuple[int, ...]:
@@ -270,7 +291,7 @@ class SchoolState:
 
 
 class TooManyValues(Exception):
-    """A school's roster needs more value indices than a roster key has room for."""
+    """A school needs more value or score indices than its blocks have room for."""
 
 
 def is_school_fact(fact: AnyFact) -> bool:
