@@ -48,7 +48,7 @@ class Client:
 
     def get(self, path: str, parameters: Parameters = (), accept: str = "application/json") -> httpx.Response:
         """The answer to GET. Raises RequestFailed."""
-        return self._send("GET", path, params=list(parameters), headers={"Accept": accept})
+        return self._send("GET", path, params=list(parameters) or None, headers={"Accept": accept})
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         """The answer to POST of a JSON body. Raises RequestFailed."""

@@ -27,6 +27,10 @@ CURRENT_BANDS = "35,50,70,85"
 SUBJECTS = ("reading", "writing", "maths")
 
 
+class DemonstrationRejected(Exception):
+    """The product did not take what was made up for it: one of the two is wrong."""
+
+
 async def run_demo(settings: Settings, host: str, port: int) -> None:
     """Run everything, load the demonstration, print its links; until SIGTERM or SIGINT."""
 
@@ -43,7 +47,7 @@ def load_and_tell(address: str, key: str) -> None:
     started = time.monotonic()
     rows = load_demonstration(address, key)
     print(f"loaded {rows:,} rows of the demonstration trust in {time.monotonic() - started:.0f} s\n")
-    print(f"URL  {address}\nkey  {key}\n")
+    print(f"URL  {address}\nkey  {key}   (the pages ask for it once)\n")
     for title, path in links():
         print(f"{title}\n  {address}{path}")
     print("\nCtrl-C stops it.", flush=True)
@@ -73,6 +77,8 @@ def _send(client: Client, file: DemoFile) -> dict[str, Any]:
     parameters += [("states", file.states)] if file.states else []
     answer = client.upload("/v1/imports", parameters, _csv_chunks(file.columns, file.rows), "text/csv", None).json()
     assert isinstance(answer, dict)
+    if answer["rejected"]:
+        raise DemonstrationRejected(f"{answer['rejected']} rows of {file.title} were rejected: see {answer['errors']}")
     return answer
 
 
