@@ -105,17 +105,22 @@ class Service:
 
     async def facts(self) -> list[AnyFact]:
         """Every fact of the log but the audit of imports, partition by partition."""
-        found: list[AnyFact] = []
+        found: dict[int, list[AnyFact]] = {}
+        bounds = {
+            partition: await self.log.bounds(FACTS.name, partition)
+            for partition in range(await self.log.partitions(FACTS.name))
+        }
+        missing = {partition: end for partition, (start, end) in bounds.items() if start < end}
         reader = self.log.reader(FACTS.name)
-        for partition in range(await self.log.partitions(FACTS.name)):
-            start, end = await self.log.bounds(FACTS.name, partition)
-            await reader.assign({partition: start})
-            while start < end:
-                batch = (await reader.poll(10_000, 5_000))[partition]
-                found.extend(decode_fact(record.value) for record in batch.records)
-                start = batch.next_offset
+        await reader.assign({partition: bounds[partition][0] for partition in missing})
+        while missing:
+            for partition, batch in (await reader.poll(10_000, 5_000)).items():
+                found.setdefault(partition, []).extend(decode_fact(record.value) for record in batch.records)
+                if batch.next_offset >= missing[partition]:
+                    del missing[partition]
         await reader.close()
-        return [fact for fact in found if not type(fact).__name__.startswith("Import")]
+        facts = [fact for partition in sorted(found) for fact in found[partition]]
+        return [fact for fact in facts if not type(fact).__name__.startswith("Import")]
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ from tests.integration.ingest_service import (
 )
 from tests.servers.backend import Backend
 
+pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+
 
 @pytest.fixture
 async def service(backend: Backend) -> AsyncIterator[Service]:
@@ -206,28 +208,3 @@ async def test_names_are_kept_apart_and_the_last_told_stand(service: Service, ba
     for fact in await service.facts():
         if isinstance(fact, PupilEnrolled):
             assert "Ann" not in repr(fact) and "'A1'" not in repr(fact)
-
-
-async def test_the_registry_is_built_again_from_the_log_alone(service: Service, backend: Backend) -> None:
-    await service.counts("assessments", assessments(["m1,achieved,2026-02-01", "m2,not_yet,2026-02-01"]))
-    reversed_ = await service.send("assessments", assessments(["m1,not_yet,2026-02-01"]))
-    await service.http.post(f"/v1/imports/{reversed_.json()['import_id']}/reverse")
-    event = {"type": "PupilEnrolled", "school": "oak", "pupil": "E1", "enrolled_on": "2025-09-01", "event_id": "e-1"}
-    await service.tell(event)
-    tables = ("school", "school_fact", "curriculum", "pupil", "told", "given_event", "withdrawal", "partition")
-
-    async def content() -> dict[str, list[str]]:
-        return {
-            table: sorted(str(row[0]) for row in await service.pool.fetch(f"SELECT t::text FROM ingest.{table} AS t"))
-            for table in tables
-        }
-
-    before = await content()
-    assert all(before.values())
-    await service.pool.execute("DROP SCHEMA ingest CASCADE")
-    async with served(backend) as again:
-        assert await content() == before
-        assert await again.counts("assessments", assessments(["m1,achieved,2026-02-01"])) == (0, 0, 1, 0)
-        assert (await again.tell(event)).json()["duplicate"] == 1
-        other = {**event, "enrolled_on": "2025-09-02"}
-        assert (await again.tell(other)).json()["results"][0]["error"]["code"] == "event_id_conflict"
