@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from traceback import extract_tb
 
 import asyncpg
 import msgspec
@@ -24,6 +26,7 @@ from services.projector.schools import FACTS_HELD_MAX, Schools
 from services.projector.status import StatusWriter
 from services.projector.store import Store
 from services.runtime.log.interface import Batch, Log, LogRecreated, LogUnavailable, OffsetOutOfRange
+from services.runtime.observability import DEAD_LETTERS, FACTS_FOLDED, FACTS_SKIPPED, FOLD_SECONDS
 
 BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -214,6 +217,7 @@ class Loop:
             return
         schools = [one for step in steps for one in step.changes]
         dead_letters = [(step.partition, dead) for step in steps for dead in step.decoded.dead_letters]
+        started_at = _now()
         try:
             await self._store.commit([step.move for step in steps], schools, dead_letters)
         except Exception as error:
@@ -228,6 +232,7 @@ class Loop:
         self._compaction.note(schools)
         for step in steps:
             self._advance(step)
+            count(self._feed.projection, step, _now() - started_at)
 
     def _advance(self, step: Step) -> None:
         partition, batch = step.partition, step.batch
@@ -237,10 +242,6 @@ class Loop:
             del self._suspects[partition]
         if batch.next_offset >= batch.end_offset:
             self._level_at[partition] = _now()
-        for dead in step.decoded.dead_letters:
-            logger.error("dead letter", partition=partition, offset=dead.record.offset, reason=dead.reason)
-        for type_name, count in step.decoded.skipped.items():
-            logger.warning("facts of an unknown type skipped", partition=partition, type=type_name, count=count)
 
     # --- what goes wrong -----------------------------------------------------------------------------------------
 
@@ -254,7 +255,7 @@ class Loop:
             self._suspects[partition] = Suspects(until, len(batch.records) // 2)
             return
         offset = batch.records[0].offset if batch.records else self._expected[partition]
-        await self._stop(partition, f"offset {offset}: {type(error).__name__}: {error}", error)
+        await self._stop(partition, f"offset {offset}: {_named(error)}", error)
 
     async def _stop(self, partition: int, reason: str, error: Exception) -> None:
         before = self._stopped.get(partition)
@@ -284,7 +285,7 @@ class Loop:
         self._balance_at = 0.0
         self._assignment_stands = self._log_known = False
         wait_seconds = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS)) - 1]
-        logger.warning("waiting", reason=f"{type(error).__name__}: {error}", failures=self._failures)
+        logger.warning("waiting", failures=self._failures, exc_info=error)
         await wait_for(stop, wait_seconds)
 
     # --- beginning and end ---------------------------------------------------------------------------------------
@@ -308,12 +309,31 @@ class Loop:
                 raise
 
 
+def count(projection: str, step: Step, commit_seconds: float) -> None:
+    """Tell the metrics and the log what a committed step did."""
+    FACTS_FOLDED.labels(projection).inc(step.decoded.facts)
+    FOLD_SECONDS.labels(projection).observe(step.fold_seconds + commit_seconds)
+    DEAD_LETTERS.labels(projection).inc(len(step.decoded.dead_letters))
+    for dead in step.decoded.dead_letters:
+        logger.error("dead letter", partition=step.partition, offset=dead.record.offset)
+    for type_name, number in step.decoded.skipped.items():
+        FACTS_SKIPPED.labels(projection, type_name).inc(number)
+        logger.warning("facts of an unknown type skipped", partition=step.partition, type=type_name, count=number)
+
+
 async def wait_for(stop: asyncio.Event, seconds: float) -> None:
     """Until `stop`, but no longer than this."""
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         return
+
+
+def _named(error: Exception) -> str:
+    """An error as anybody may read it: what kind and where, not its message, which may quote a fact."""
+    frames = extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _now() -> float:

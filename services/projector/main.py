@@ -74,6 +74,6 @@ async def _open_feed(pool: asyncpg.Pool, log: Log, partitions: int, stop: asynci
         except Exception as error:
             if not is_transient(error):
                 raise
-            logger.warning("waiting to start", reason=f"{type(error).__name__}: {error}")
+            logger.warning("waiting to start", exc_info=error)
             await wait_for(stop, START_AGAIN_SECONDS)
     return None

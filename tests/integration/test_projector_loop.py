@@ -82,7 +82,8 @@ async def test_a_fold_that_raises_stops_its_partition_and_no_other(pool: asyncpg
         row = await partition_row(pool, broken_home)
         before = [fact for fact in facts[:culprit] if home(fact.school) == broken_home]
         assert row["next_offset"] == len(before)  # all that stands before the culprit is in the views
-        assert f"offset {len(before)}: ValueError: cannot fold {facts[culprit].event_id}" == row["stopped_reason"]
+        assert row["stopped_reason"].startswith(f"offset {len(before)}: ValueError at counting.py:")
+        assert facts[culprit].event_id not in row["stopped_reason"]  # anybody may read it
         assert row["lag_records"] > 0
         assert await viewed(pool) == expected([fact for fact in facts if home(fact.school) != broken_home] + before)
 
