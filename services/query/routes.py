@@ -113,7 +113,7 @@ async def answer_as_asked(
     report: Report, reporting: Reporting, access: Access, request: Request[Any, Any, Any], now: datetime
 ) -> Response[bytes]:
     """The report that a request asks for, in the form that it asks for."""
-    form = form_asked(request.scope["path"], request.headers.get("accept", "*/*"))
+    form = form_asked(request.scope["path"], request.headers.get("accept", "").strip() or "*/*")
     asked = report.read(request.scope["query_string"], now)
     answer = await report.answer(reporting, access, asked)
     headers = {"Cache-Control": "private, no-store" if report.named else "private, no-cache", "Vary": "Accept"}

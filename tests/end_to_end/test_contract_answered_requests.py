@@ -362,3 +362,6 @@ def test_what_is_not_there_is_a_problem_too(client) -> None:
         assert answer.json()["type"].startswith("/problems/")
     refused = client.get("/v1/reports/overview", params=ASKED, headers={"Accept": "image/png"})
     assert refused.status_code == 406
+    for accepted in ("", "*/*", "application/*", "text/html,*/*;q=0.8"):
+        answer = client.get("/v1/reports/overview", params=ASKED, headers={"Accept": accepted})
+        assert answer.headers["content-type"].startswith("application/json"), accepted
