@@ -1,7 +1,8 @@
-"""Who a pupil is: names, date of birth, references, UPN, apart from the ledger. Owner of the table `access.identity`.
+"""Who a pupil is: names, date of birth, references, UPN, apart from the ledger. Owner of the tables `access.identity*`.
 
 The only module that reads or writes them, so that encryption and erasure have one seam: `_seal` and `_unseal`. A row
-is kept for each school and pupil id; what was told last stands, field by field. Nothing here may reach a log line.
+is kept for each school and pupil id: of what was not withdrawn the last told, field by field; and one for each
+enrolment that told it, so that a withdrawal can take it back. Nothing here may reach a log line.
 """
 
 from __future__ import annotations
@@ -22,8 +23,22 @@ CREATE TABLE IF NOT EXISTS access.identity (
     sealed  bytea NOT NULL,
     PRIMARY KEY (school, pupil)
 );
+CREATE TABLE IF NOT EXISTS access.identity_told (
+    school    text NOT NULL,
+    event_id  text NOT NULL,       -- the enrolment
+    pupil     text NOT NULL,
+    told_at   timestamptz NOT NULL,
+    arrival   bigint GENERATED ALWAYS AS IDENTITY,
+    withdrawn boolean NOT NULL DEFAULT false,
+    sealed    bytea NOT NULL,
+    PRIMARY KEY (school, event_id)
+);
+CREATE INDEX IF NOT EXISTS identity_told_pupil ON access.identity_told (school, pupil);
 """
 _LOCK = "markledger access.identity"
+
+Pupil = tuple[str, str]
+"""A school and a pupil id."""
 
 
 class ToldIdentity(msgspec.Struct, frozen=True):
@@ -31,6 +46,7 @@ class ToldIdentity(msgspec.Struct, frozen=True):
 
     school: str
     pupil: str
+    event_id: str
     told_at: datetime
     reference: str
     given_name: str | None = None
@@ -66,9 +82,12 @@ async def ensure_tables(pool: asyncpg.Pool) -> None:
 
 
 async def remember(connection: Any, told: Iterable[ToldIdentity]) -> None:
-    """Keep what was told, in the caller's transaction. Of two enrolments of a pupil the one recorded later counts."""
-    latest: dict[tuple[str, str], list[ToldIdentity]] = {}
-    for identity in told:
+    """Keep what was told, in the caller's transaction. Of two enrolments of a pupil the one recorded later counts.
+
+    An enrolment that comes again says nothing new.
+    """
+    latest: dict[Pupil, list[ToldIdentity]] = {}
+    for identity in await _keep_told(connection, list(told)):
         latest.setdefault((identity.school, identity.pupil), []).append(identity)
     if not latest:
         return
@@ -78,13 +97,39 @@ async def remember(connection: Any, told: Iterable[ToldIdentity]) -> None:
         for (school, pupil), identities in sorted(latest.items())
         if (merged := _merge(known.get((school, pupil)), identities)) is not None
     ]
-    if rows:
-        await connection.execute(
-            "INSERT INTO access.identity (school, pupil, told_at, sealed)"
-            " SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bytea[])"
-            " ON CONFLICT (school, pupil) DO UPDATE SET told_at = excluded.told_at, sealed = excluded.sealed",
-            *zip(*rows, strict=True),
-        )
+    await _keep(connection, rows)
+
+
+async def restate(connection: Any, withdrawn: Mapping[tuple[str, str], bool]) -> None:
+    """Say of enrolments, by school and event id, whether they are withdrawn; their pupils are who the others say.
+
+    A pupil of whom nothing stands any more keeps what was known: reports of earlier knowledge still show them.
+    """
+    changed = await connection.fetch(
+        "UPDATE access.identity_told AS t SET withdrawn = said.withdrawn"
+        " FROM unnest($1::text[], $2::text[], $3::boolean[]) AS said (school, event_id, withdrawn)"
+        " WHERE (t.school, t.event_id) = (said.school, said.event_id) AND t.withdrawn <> said.withdrawn"
+        " RETURNING t.school, t.pupil",
+        [school for school, _ in withdrawn],
+        [event_id for _, event_id in withdrawn],
+        list(withdrawn.values()),
+    )
+    pupils = sorted({(row["school"], row["pupil"]) for row in changed})
+    if not pupils:
+        return
+    told = await connection.fetch(
+        "SELECT school, pupil, told_at, sealed FROM access.identity_told"
+        " JOIN unnest($1::text[], $2::text[]) AS asked (school, pupil) USING (school, pupil)"
+        " WHERE NOT withdrawn ORDER BY told_at, arrival",
+        [school for school, _ in pupils],
+        [pupil for _, pupil in pupils],
+    )
+    standing: dict[Pupil, tuple[datetime, _Kept]] = {}
+    for row in told:
+        pupil = (row["school"], row["pupil"])
+        earlier = standing[pupil][1] if pupil in standing else None
+        standing[pupil] = (row["told_at"], _combine(_unseal(row["school"], row["sealed"]), earlier))
+    await _keep(connection, [(*pupil, told_at, _seal(kept)) for pupil, (told_at, kept) in sorted(standing.items())])
 
 
 async def names_of(pool: Any, school: str, pupils: Collection[str]) -> dict[str, Identity]:
@@ -97,6 +142,33 @@ async def names_of(pool: Any, school: str, pupils: Collection[str]) -> dict[str,
 
 
 _Known = tuple[datetime, bytes, _Kept]
+
+
+async def _keep_told(connection: Any, told: list[ToldIdentity]) -> list[ToldIdentity]:
+    """Keep each for itself; those that had not come before."""
+    if not told:
+        return []
+    by_event = {(each.school, each.event_id): each for each in reversed(told)}  # the first of each counts
+    first = list(reversed(by_event.values()))
+    rows = [(each.school, each.event_id, each.pupil, each.told_at, _seal(_combine(each, None))) for each in first]
+    kept = await connection.fetch(
+        "INSERT INTO access.identity_told (school, event_id, pupil, told_at, sealed)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[])"
+        " ON CONFLICT DO NOTHING RETURNING school, event_id",
+        *zip(*rows, strict=True),
+    )
+    new = {(row["school"], row["event_id"]) for row in kept}
+    return [each for each in first if (each.school, each.event_id) in new]
+
+
+async def _keep(connection: Any, rows: list[tuple[str, str, datetime, bytes]]) -> None:
+    if rows:
+        await connection.execute(
+            "INSERT INTO access.identity (school, pupil, told_at, sealed)"
+            " SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bytea[])"
+            " ON CONFLICT (school, pupil) DO UPDATE SET told_at = excluded.told_at, sealed = excluded.sealed",
+            *zip(*rows, strict=True),
+        )
 
 
 async def _read(connection: Any, pupils: list[tuple[str, str]]) -> Mapping[tuple[str, str], _Known]:

@@ -22,6 +22,7 @@ from services.ingest.publish import partition_of, publish
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Memory, Wanted, read_schools, recall
 from services.ingest.registry import Held, Placed, Registry
+from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogUnavailable
 
 _ATTEMPTS = 3
@@ -135,6 +136,7 @@ class Ledger:
             await self._registry.apply(connection, await self._append(held, decided.facts))
         await self._registry.advance(connection, held)
         await identities.remember(connection, self._identities(decided.decisions))
+        await restate_names(connection, decided.facts)
         touched = {school for decision in decided.decisions for school in decision.schools}
         partitions = {self._partition(school) for school in touched | {fact.school for fact in decided.facts}}
         offsets = {partition: held.next_offsets[partition] for partition in sorted(partitions)}
@@ -184,6 +186,7 @@ class Ledger:
                 identities.ToldIdentity(
                     school=sent.school,
                     pupil=self.ids.pupil(sent.school, sent.pupil),
+                    event_id=decision.event_id,
                     told_at=told_at,
                     reference=sent.pupil,
                     given_name=sent.given_name,

@@ -27,6 +27,7 @@ from schemas.events import (
     SchoolRegistered,
 )
 from services.ingest.knowledge import names_of_version
+from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogRecreated, LogUnavailable
 
 Placed = tuple[int, Fact]
@@ -143,6 +144,7 @@ class Registry:
             if fact is not None:
                 placed.append((record.offset, fact))
         await self.apply(connection, placed)
+        await restate_names(connection, [fact for _, fact in placed])
         held.next_offsets[partition] = batch.next_offset
         _log.info("caught up", partition=partition, start=start, next_offset=batch.next_offset, end=end)
         return batch.next_offset < end

@@ -235,3 +235,32 @@ def test_a_reverse_of_a_roster_lets_the_earlier_row_stand(client: httpx.Client) 
     assert set(pupils_of(client, "roster", "2025-11-01")) == {"A1"}
     reverse(client, first)
     assert set(pupils_of(client, "roster", "2025-11-01")) == set()
+
+
+def test_the_name_that_a_reversed_row_gave_goes_and_the_earlier_one_stands_again(client: httpx.Client) -> None:
+    open_school(client, "names", pupils="")
+    header = "school,pupil,enrolled_on,year_group,given_name,family_name"
+    good = "names,A1,2025-09-01,3,Amy,Oak"
+    send_rows(client, "pupils", header, good)
+    wrong = send_rows(client, "pupils", header, "names,A1,2025-09-01,3,Anna,")
+    assert pupils_of(client, "names")["A1"]["name"] == "Anna Oak"
+    reverse(client, wrong)
+    assert pupils_of(client, "names")["A1"]["name"] == "Amy Oak"
+    assert tally(send_rows(client, "pupils", header, good)) == {"duplicate": 1}
+    assert pupils_of(client, "names")["A1"]["name"] == "Amy Oak"
+
+
+def test_names_of_events_follow_their_withdrawals(client: httpx.Client) -> None:
+    open_school(client, "eventname", pupils="A1")
+    enrolled = {"type": "PupilEnrolled", "school": "eventname", "pupil": "A1", "enrolled_on": "2025-09-01"}
+    tell(client, {**enrolled, "given_name": "Amy", "event_id": "amy"})
+    tell(client, {**enrolled, "given_name": "Anna", "event_id": "anna"})
+    tell(client, {**withdrawal("eventname", "anna"), "event_id": "w"})
+    assert pupils_of(client, "eventname")["A1"]["name"] == "Amy"
+    tell(client, withdrawal("eventname", "w"))
+    assert pupils_of(client, "eventname")["A1"]["name"] == "Anna"
+    assert tell(client, {**enrolled, "given_name": "Amy", "event_id": "amy"})["duplicate"] == 1
+    assert pupils_of(client, "eventname")["A1"]["name"] == "Anna", "an event that comes again has no effect"
+    tell(client, withdrawal("eventname", "later"))
+    tell(client, {**enrolled, "given_name": "Zoe", "event_id": "later"})
+    assert pupils_of(client, "eventname")["A1"]["name"] == "Anna"

@@ -240,7 +240,7 @@ async def test_reading_needs_the_right(client: httpx.AsyncClient, pool: asyncpg.
 
 
 async def test_names_are_for_keys_that_may_see_them(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
-    told = ToldIdentity("oak", "amy", datetime(2025, 9, 1, tzinfo=UTC), "A1", "Amy", "Smith")
+    told = ToldIdentity("oak", "amy", "e1", datetime(2025, 9, 1, tzinfo=UTC), "A1", "Amy", "Smith")
     async with pool.acquire() as connection:
         await identities.remember(connection, [told])
     address = f"/v1/reports/overview/members?school=oak&{REPORT}"
