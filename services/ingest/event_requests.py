@@ -17,6 +17,7 @@ from services.ingest.event_bodies import Fault, SentEvent
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Wanted
 from services.ingest.sent import SentCurriculum, SentWithdrawal
+from services.runtime.observability import ITEMS_REJECTED
 from services.runtime.positions import encode_position
 
 ACCEPTED, DUPLICATE, REJECTED = "accepted", "duplicate", "rejected"
@@ -70,6 +71,9 @@ async def tell_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]
             results[item.index] = _judged(item, decision)
     ordered = [results[item.index] for item in items]
     statuses = [result.status for result in ordered]
+    for result in ordered:
+        if result.error is not None:
+            ITEMS_REJECTED.labels("events", result.error.code).inc()
     return EventsAnswer(
         accepted=statuses.count(ACCEPTED),
         duplicate=statuses.count(DUPLICATE),

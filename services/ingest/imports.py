@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -17,17 +18,17 @@ from schemas import identifiers
 from schemas.events import Fact, ImportCompleted, ImportStarted
 from services.ingest import import_records as records
 from services.ingest.accept import Caller, Decision, Desk
-from services.ingest.columns import HeaderFault, RowContext
+from services.ingest.columns import RowContext
 from services.ingest.curriculum_rows import GatheredVersion, VersionGatherer, parse_states
 from services.ingest.event_bodies import DOCUMENT_BYTES_MAX, decode_curriculum
-from services.ingest.facts import key_of_row
 from services.ingest.files import FileFault, read_rows
 from services.ingest.first_rows import FirstRows
+from services.ingest.import_chunks import Chunk, RowsChunk, VersionChunk, document_version
 from services.ingest.import_records import Counts, Ending, NewImport, RowError
 from services.ingest.ledger import Decided, Ledger, Rehearsal, Taken, Work
 from services.ingest.recall import Wanted
 from services.ingest.rows import ReadyRows, RowPreparer
-from services.ingest.sent import SentCurriculum
+from services.runtime.observability import IMPORT_ROWS, ITEMS_REJECTED
 from services.runtime.positions import encode_position
 
 CHUNK_ROWS = 4_000
@@ -89,7 +90,7 @@ class ImportRun:
                 await self._take_rows(body)
             elif self._request.content_type.partition(";")[0].strip().lower() == JSON:
                 sent = decode_curriculum(await _gather(body, DOCUMENT_BYTES_MAX), self._context)
-                await self._take_version(GatheredVersion(tuple(range(1, _objectives(sent) + 1)), sent))
+                await self._take_version(document_version(sent))
             else:
                 await self._take_curriculum_rows(body, VersionGatherer(self._context, states))
             await self._end()
@@ -122,7 +123,7 @@ class ImportRun:
             async with contextlib.aclosing(_prefetched(self._chunks(body, preparer))) as chunks:
                 async for ready in chunks:
                     if ready.count():
-                        await self._take_chunk(ready)
+                        await self._take(RowsChunk(self._request.kind, ready, self._ledger.ids))
 
     async def _chunks(self, body: AsyncIterator[bytes], preparer: RowPreparer) -> AsyncIterator[ReadyRows]:
         """Prepared rows, some thousands at a time; those that are ready come also before a fault is raised."""
@@ -144,44 +145,6 @@ class ImportRun:
             self._has_rows = True
             yield raw_rows
 
-    async def _take_chunk(self, ready: ReadyRows) -> None:
-        schools = frozenset(row.sent.school for row in ready.rows)
-        work = Work(
-            caller=self._caller,
-            batch_id=self._request.import_id,
-            schools=schools,
-            wanted=lambda _: self._wanted_of_rows(ready, schools),
-            decide=lambda desk: self._decided(desk, [desk.decide_row(row) for row in ready.rows]),
-        )
-
-        def count(taken: Taken) -> tuple[Counts, list[RowError]]:
-            counts = Counts(rows=ready.count(), rejected=ready.rejected)
-            errors = list(ready.errors)
-            for number, row, decision in zip(ready.numbers, ready.rows, taken.decided.decisions, strict=True):
-                _count(counts, decision, 1)
-                if decision.rejection is not None:
-                    value = getattr(row.sent, decision.rejection.field, None)
-                    errors.append(_row_error(number, decision, value))
-            errors.sort(key=lambda error: error.row)
-            return counts, errors
-
-        await self._take(work, count)
-
-    def _wanted_of_rows(self, ready: ReadyRows, schools: Iterable[str]) -> Wanted:
-        kind = self._request.kind
-        pupils: set[tuple[str, str]] = set()
-        if kind not in ("schools", "pupils"):
-            for row in ready.rows:
-                sent: Any = row.sent
-                pupils.add((sent.school, self._ledger.ids.pupil(sent.school, sent.pupil)))
-        return Wanted(
-            schools=set(schools),
-            pupils=pupils,
-            keys=[row.key for row in ready.rows],
-            with_curricula=kind == "assessments",
-            with_year_groups=kind == "pupils",
-        )
-
     # --- Curricula -------------------------------------------------------------------------------------------
 
     async def _take_curriculum_rows(self, body: AsyncIterator[bytes], gatherer: VersionGatherer) -> None:
@@ -198,39 +161,35 @@ class ImportRun:
 
     async def _take_version(self, version: GatheredVersion) -> None:
         self._has_rows = True
-        sent = version.sent
-        if sent is None:
-            counts = Counts(rows=len(version.row_numbers), rejected=len(version.row_numbers))
-            errors = [
-                RowError(number, each.column, each.value, each.code, each.detail) for number, each in version.faults
-            ]
-            async with self._ledger.pool.acquire() as connection, connection.transaction():
-                await records.add_counts(connection, self._request.import_id, counts, errors)
-            return
+        await self._take(VersionChunk(version, self._ledger.ids.pupil_key))
+
+    # --- One chunk of either ---------------------------------------------------------------------------------
+
+    async def _take(self, chunk: Chunk) -> None:
+        """Have a chunk judged and made durable, together with its counts."""
         work = Work(
             caller=self._caller,
             batch_id=self._request.import_id,
-            schools=frozenset({sent.school}) if sent.school else None,
-            wanted=lambda schools: self._wanted_of_version(sent, set(schools)),
-            decide=lambda desk: self._decided(desk, [desk.decide_version(sent)]),
+            schools=chunk.schools,
+            wanted=chunk.wanted,
+            decide=lambda desk: self._decided(desk, chunk.decide(desk)),
         )
 
-        def count(taken: Taken) -> tuple[Counts, list[RowError]]:
-            (decision,) = taken.decided.decisions
-            counts = Counts(rows=len(version.row_numbers))
-            _count(counts, decision, len(version.row_numbers))
-            if decision.rejection is None:
-                return counts, []
-            value = getattr(sent, decision.rejection.field, None)
-            return counts, [_row_error(number, decision, value) for number in version.row_numbers]
+        async def count(connection: Any, taken: Taken) -> None:
+            counts, errors = chunk.count(taken.decided.decisions)
+            await records.add_counts(connection, self._request.import_id, counts, errors)
+            self._measure(counts, errors)
 
-        await self._take(work, count)
-
-    def _wanted_of_version(self, sent: SentCurriculum, schools: set[str]) -> Wanted:
-        keys = [key_of_row(self._ledger.ids.pupil_key, sent, school) for school in schools]
-        return Wanted(schools=schools, keys=keys, with_curricula=True)
-
-    # --- One chunk of either ---------------------------------------------------------------------------------
+        if self._rehearsal is not None:
+            taken = await self._ledger.rehearse(work, self._rehearsal, self._request.kind)
+            async with self._ledger.pool.acquire() as connection, connection.transaction():
+                await count(connection, taken)
+            return
+        taken = await self._ledger.take(work, count)
+        self._offsets |= taken.offsets
+        for decision in taken.decided.decisions:
+            for fact in decision.facts:
+                self._accepted[fact.school] = self._accepted.get(fact.school, 0) + 1
 
     def _decided(self, desk: Desk, decisions: list[Decision]) -> Decided:
         facts: list[Fact] = [fact for decision in decisions for fact in decision.facts]
@@ -241,20 +200,11 @@ class ImportRun:
         ]
         return Decided(decisions, [*started, *facts])
 
-    async def _take(self, work: Work, count: Any) -> None:
-        async def also(connection: Any, taken: Taken) -> None:
-            await records.add_counts(connection, self._request.import_id, *count(taken))
-
-        if self._rehearsal is not None:
-            taken = await self._ledger.rehearse(work, self._rehearsal, self._request.kind)
-            async with self._ledger.pool.acquire() as connection, connection.transaction():
-                await also(connection, taken)
-            return
-        taken = await self._ledger.take(work, also)
-        self._offsets |= taken.offsets
-        for decision in taken.decided.decisions:
-            for fact in decision.facts:
-                self._accepted[fact.school] = self._accepted.get(fact.school, 0) + 1
+    def _measure(self, counts: Counts, errors: list[RowError]) -> None:
+        for outcome in ("accepted", "superseded", "duplicate", "rejected"):
+            IMPORT_ROWS.labels(self._request.kind, outcome).inc(getattr(counts, outcome))
+        for code, count in Counter(error.code for error in errors).items():
+            ITEMS_REJECTED.labels(self._request.kind, code).inc(count)
 
     # --- The end ---------------------------------------------------------------------------------------------
 
@@ -312,27 +262,6 @@ class ImportRun:
         )
 
 
-def _count(counts: Counts, decision: Decision, rows: int) -> None:
-    if decision.rejection is not None:
-        counts.rejected += rows
-    elif decision.facts:
-        counts.accepted += rows
-        counts.superseded += rows if decision.superseded else 0
-    else:
-        counts.duplicate += rows
-
-
-def _row_error(number: int, decision: Decision, value: Any) -> RowError:
-    rejection = decision.rejection
-    assert rejection is not None
-    shown = "" if value is None or isinstance(value, tuple) else str(value)
-    return RowError(number, rejection.field, shown, rejection.code, rejection.detail)
-
-
-def _objectives(sent: SentCurriculum) -> int:
-    return sum(len(subject.objectives) for subject in sent.subjects)
-
-
 async def _gather(body: AsyncIterator[bytes], bytes_max: int) -> bytes:
     """The whole body, or as much of it as shows that it is too large."""
     gathered = bytearray()
@@ -355,6 +284,3 @@ async def _prefetched(chunks: AsyncIterator[ReadyRows]) -> AsyncGenerator[ReadyR
         coming.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await coming
-
-
-__all__ = ["ConnectionCut", "HeaderFault", "ImportRequest", "ImportRun", "IncompleteImport"]

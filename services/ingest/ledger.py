@@ -133,7 +133,7 @@ class Ledger:
         knowledge = await self._recall(connection, work)
         decided = work.decide(self._desk(knowledge, work))
         if decided.facts:
-            await self._registry.apply(connection, await self._append(held, decided.facts))
+            await self._registry.apply(connection, await self._append(held, decided.facts), are_new=True)
         await self._registry.advance(connection, held)
         await identities.remember(connection, self._identities(decided.decisions))
         await restate_names(connection, decided.facts)

@@ -7,13 +7,16 @@ learns from the log what became of the facts.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from schemas.codec import encode_fact
 from schemas.events import Fact
 from schemas.topics import partition_for
-from services.runtime.log.interface import Log
+from services.runtime.log.interface import AppendOutcomeUnknown, Log, RecordTooLarge
+from services.runtime.observability import APPEND_SECONDS, APPENDS_FAILED, FACTS_APPENDED
 
 
 @lru_cache(maxsize=100_000)
@@ -24,15 +27,27 @@ def partition_of(school: str, partitions: int) -> int:
 
 async def publish(log: Log, topic: str, facts: Mapping[int, Sequence[Fact]]) -> dict[int, list[int]]:
     """Append the facts of each partition, in order; the offsets of each. Raises what `Log.append` raises."""
+    started = time.perf_counter()
+    outcomes = await asyncio.gather(
+        *(_append(log, topic, partition, of_partition) for partition, of_partition in facts.items()),
+        return_exceptions=True,  # each has come to its end before the caller gives up its locks
+    )
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for failure in failures:
+        APPENDS_FAILED.labels(_reason(failure)).inc()
+    if failures:
+        raise failures[0]
+    APPEND_SECONDS.observe(time.perf_counter() - started)
+    for name, count in Counter(type(fact).__name__ for of_partition in facts.values() for fact in of_partition).items():
+        FACTS_APPENDED.labels(name).inc(count)
+    return dict(zip(facts, (outcome for outcome in outcomes if isinstance(outcome, list)), strict=True))
 
-    async def append(partition: int) -> tuple[int, list[int]]:
-        items = [(fact.school.encode("utf-8"), encode_fact(fact)) for fact in facts[partition]]
-        return partition, await log.append(topic, partition, items)
 
-    outcomes = await asyncio.gather(*(append(partition) for partition in facts), return_exceptions=True)
-    offsets: dict[int, list[int]] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        offsets[outcome[0]] = outcome[1]
-    return offsets
+async def _append(log: Log, topic: str, partition: int, facts: Sequence[Fact]) -> list[int]:
+    return await log.append(topic, partition, [(fact.school.encode("utf-8"), encode_fact(fact)) for fact in facts])
+
+
+def _reason(failure: BaseException) -> str:
+    if isinstance(failure, AppendOutcomeUnknown):
+        return "unknown"
+    return "too_large" if isinstance(failure, RecordTooLarge) else "unavailable"

@@ -6,6 +6,7 @@ known, after an append and in catch-up alike, and it only adds. Reading it is `r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -78,9 +79,10 @@ class Registry:
         """Become the writer of these partitions until the transaction ends, and know all that their log holds."""
         wanted = sorted(set(partitions))
         held = await self._lock(connection, wanted)
-        for partition in wanted:
-            while await self._catch_up(connection, held, partition):
-                pass
+        ends = await asyncio.gather(*(self._log.bounds(self.topic, partition) for partition in wanted))
+        for partition, (_, end) in zip(wanted, ends, strict=True):
+            while held.next_offsets[partition] != end:
+                await self._catch_up(connection, held, partition, end)
         return held
 
     async def advance(self, connection: Any, held: Held) -> None:
@@ -92,11 +94,16 @@ class Registry:
             list(held.next_offsets.values()),
         )
 
-    async def apply(self, connection: Any, placed: Sequence[Placed]) -> None:
-        """Add what these facts make known. Facts that are there already change nothing."""
+    async def apply(self, connection: Any, placed: Sequence[Placed], *, are_new: bool) -> None:
+        """Add what these facts make known. Facts that are there already change nothing.
+
+        `are_new`: they were judged against these tables and just appended, so that none of them can be there.
+        """
         rows = _Rows()
         for offset, fact in placed:
             rows.add(offset, fact)
+        if are_new:
+            await _copy_told(connection, rows.take("told"))
         for statement, columns in rows.statements():
             await connection.execute(statement, *columns)
 
@@ -104,9 +111,12 @@ class Registry:
         """One transaction of catch-up; whether there is more."""
         async with self._pool.acquire() as connection, connection.transaction():
             held = await self._lock(connection, [partition])
-            more = await self._catch_up(connection, held, partition)
+            _, end = await self._log.bounds(self.topic, partition)
+            if held.next_offsets[partition] == end:
+                return False
+            await self._catch_up(connection, held, partition, end)
             await self.advance(connection, held)
-        return more
+            return held.next_offsets[partition] < end
 
     async def _lock(self, connection: Any, partitions: list[int]) -> Held:
         rows = await connection.fetch(
@@ -122,12 +132,9 @@ class Registry:
             )
         return Held(log_id, {row["partition"]: row["next_offset"] for row in rows})
 
-    async def _catch_up(self, connection: Any, held: Held, partition: int) -> bool:
-        """Take in what the log holds beyond the registry, at most one batch; whether there is more."""
+    async def _catch_up(self, connection: Any, held: Held, partition: int, end: int) -> None:
+        """Take in what the log holds beyond the registry, at most one batch."""
         start = held.next_offsets[partition]
-        _, end = await self._log.bounds(self.topic, partition)
-        if start == end:
-            return False
         if start > end:
             raise LogRecreated(f"{self.topic}/{partition} ends at {end}, but the registry has read up to {start}")
         reader = self._log.reader(self.topic)
@@ -143,11 +150,17 @@ class Registry:
             fact = _decoded(record.value)
             if fact is not None:
                 placed.append((record.offset, fact))
-        await self.apply(connection, placed)
+        await self.apply(connection, placed, are_new=False)
         await restate_names(connection, [fact for _, fact in placed])
         held.next_offsets[partition] = batch.next_offset
         _log.info("caught up", partition=partition, start=start, next_offset=batch.next_offset, end=end)
-        return batch.next_offset < end
+
+
+async def _copy_told(connection: Any, rows: list[tuple[Any, ...]]) -> None:
+    """Much faster than an INSERT, but it cannot pass over what is there."""
+    if rows:
+        names = [name.strip('"') for name, _ in _COLUMNS["told"]]
+        await connection.copy_records_to_table("told", schema_name="ingest", columns=names, records=rows)
 
 
 def _decoded(value: bytes | None) -> AnyFact | None:
@@ -226,6 +239,11 @@ class _Rows:
             self._rows["curriculum"].append((*head, offset, fact.recorded_at, fact.key, names))
         elif isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust):
             self._rows["school_fact"].append((*head, offset, encode_fact(fact)))
+
+    def take(self, table: str) -> list[tuple[Any, ...]]:
+        """The rows of a table, which is then empty."""
+        rows, self._rows[table] = self._rows[table], []
+        return rows
 
     def statements(self) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
         for table, rows in self._rows.items():
