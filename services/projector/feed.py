@@ -5,6 +5,8 @@ Every row of the schema `projection` names its feed by projection, version and t
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import msgspec
 
@@ -36,8 +38,12 @@ class Fenced(Exception):
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same step may well succeed later: a fault of the surroundings, not of the data or the code."""
+    if isinstance(error, asyncio.CancelledError):  # of a library's own task that failed, if nobody cancelled ours
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() == 0
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_TRANSIENT_STATES)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # a ValueError here is an argument that does not fit its type
-    return isinstance(error, LogUnavailable | Fenced | OSError | TimeoutError)
+    # asyncpg's internal error is what a connection may say that died in the middle of a reply
+    return isinstance(error, LogUnavailable | Fenced | OSError | TimeoutError | asyncpg.InternalClientError)

@@ -80,10 +80,11 @@ class Loop:
         self._log_known = True
         self._entered = False
         self._stopped: dict[int, Stopped] = {}
+        self._out_of_range: set[int] = set()
         self._suspects: dict[int, Suspects] = {}
         self._level_at: dict[int, float] = {}
         self._balance_at = 0.0
-        self._failures = 0
+        self.failures = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`. Raises LogRecreated, and whatever is a defect of the program."""
@@ -92,8 +93,8 @@ class Loop:
             while not stop.is_set():
                 try:
                     await self._turn(stop)
-                    self._failures = 0
-                except Exception as error:
+                    self.failures = 0
+                except (Exception, asyncio.CancelledError) as error:
                     if not is_transient(error):
                         raise
                     await self._back_off(error, stop)
@@ -151,6 +152,7 @@ class Loop:
         for partition in partitions:
             self._expected.pop(partition, None)
             self._stopped.pop(partition, None)
+            self._out_of_range.discard(partition)
             self._suspects.pop(partition, None)
             self._level_at.pop(partition, None)
 
@@ -163,6 +165,8 @@ class Loop:
 
     async def _assign(self) -> None:
         now = _now()
+        for partition in [each for each in self._out_of_range if self._stopped[each].retry_at <= now]:
+            await self._check_range(partition)
         stopped = {partition for partition, stopped in self._stopped.items() if stopped.retry_at > now}
         wanted = frozenset(self._expected.keys() - stopped)
         if self._assignment_stands and wanted == self._assigned:
@@ -257,7 +261,7 @@ class Loop:
         offset = batch.records[0].offset if batch.records else self._expected[partition]
         await self._stop(partition, f"offset {offset}: {_named(error)}", error)
 
-    async def _stop(self, partition: int, reason: str, error: Exception) -> None:
+    async def _stop(self, partition: int, reason: str, error: Exception | None = None) -> None:
         before = self._stopped.get(partition)
         attempts = 1 if before is None else before.attempts + 1
         waits = self._pace.retry_seconds
@@ -271,21 +275,29 @@ class Loop:
         """The log was cut or made anew. Nothing is reset: the partitions concerned stop."""
         self._assignment_stands = self._log_known = False
         await self._check_log()
-        found = False
-        for partition, offset in tuple(self._expected.items()):
-            first, end = await self._log.bounds(self._feed.topic, partition)
-            if not first <= offset <= end:
-                found = True
-                await self._stop(partition, f"offset {offset} is outside the log ({first} to {end})", error)
-        if not found:
+        before = frozenset(self._out_of_range)
+        for partition in tuple(self._expected.keys() - before):
+            await self._check_range(partition)
+        if self._out_of_range == before:
             raise LogUnavailable("offsets were out of range for a moment") from error
 
-    async def _back_off(self, error: Exception, stop: asyncio.Event) -> None:
-        self._failures += 1
+    async def _check_range(self, partition: int) -> None:
+        """Stop a partition whose offset the log does not have; one that stood for that reason may go on."""
+        offset = self._expected[partition]
+        first, end = await self._log.bounds(self._feed.topic, partition)
+        if not first <= offset <= end:
+            self._out_of_range.add(partition)
+            await self._stop(partition, f"offset {offset} is outside the log ({first} to {end})")
+        elif partition in self._out_of_range:
+            self._out_of_range.remove(partition)
+            del self._stopped[partition]
+
+    async def _back_off(self, error: BaseException, stop: asyncio.Event) -> None:
+        self.failures += 1
         self._balance_at = 0.0
         self._assignment_stands = self._log_known = False
-        wait_seconds = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS)) - 1]
-        logger.warning("waiting", failures=self._failures, exc_info=error)
+        wait_seconds = BACK_OFF_SECONDS[min(self.failures, len(BACK_OFF_SECONDS)) - 1]
+        logger.warning("waiting", failures=self.failures, exc_info=error)
         await wait_for(stop, wait_seconds)
 
     # --- beginning and end ---------------------------------------------------------------------------------------

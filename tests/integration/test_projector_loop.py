@@ -29,6 +29,7 @@ from tests.projector_bench import (
     until,
     viewed,
 )
+from tests.servers.backend import Backend
 
 
 @pytest.fixture
@@ -176,6 +177,62 @@ async def test_another_log_is_noticed_and_ends_the_worker(pool: asyncpg.Pool, lo
             return all(status.stopped_reason is None for status in await read_status(pool))
 
         await until(runs, worker)
+
+
+async def test_an_offset_outside_the_log_stops_its_partition_and_is_never_reset(pool: asyncpg.Pool, log: Log) -> None:
+    projection = CountingProjection()
+    feed = await open_feed(pool, log, projection)
+    facts = some_facts(300)
+    await append(log, facts)
+    async with Worker(pool, log, feed, projection) as worker:
+        await until(lambda: caught_up(pool, log), worker)
+    beyond, others = home(SCHOOLS[0]), [p for p in range(feed.partitions) if p != home(SCHOOLS[0])]
+    right = await pool.fetchval("SELECT next_offset FROM projection.partition WHERE partition = $1", beyond)
+    move = "UPDATE projection.partition SET next_offset = $2 WHERE partition = $1"
+    await pool.execute(move, beyond, right + 1_000)
+    more = some_facts(300, first=300)
+    async with Worker(pool, log, feed, projection) as worker:
+        await append(log, more)
+        await until(lambda: caught_up(pool, log, others), worker)
+
+        async def has_stopped() -> bool:
+            return "outside the log" in ((await partition_row(pool, beyond))["stopped_reason"] or "")
+
+        await until(has_stopped, worker)
+        assert (await partition_row(pool, beyond))["next_offset"] == right + 1_000
+        await pool.execute(move, beyond, right)
+        await until(lambda: caught_up(pool, log), worker)
+
+        async def runs() -> bool:
+            return (await partition_row(pool, beyond))["stopped_reason"] is None
+
+        await until(runs, worker)
+    assert await viewed(pool) == expected(facts + more)
+
+
+@pytest.mark.parametrize("server", ["database_server", "log_server"])
+async def test_a_killed_server_is_waited_for(backend: Backend, pool: asyncpg.Pool, log: Log, server: str) -> None:
+    projection = CountingProjection()
+    feed = await open_feed(pool, log, projection)
+    facts = some_facts(3_000)
+    await append(log, facts)
+    victim = getattr(backend, server)
+    async with Worker(pool, log, feed, projection) as worker:
+        await until(lambda: has_begun(pool), worker)
+        victim.kill()
+        await until(lambda: has_noticed(worker), worker)
+        victim.start()  # in this thread: the embedded server dies with the thread that started it
+        await until(lambda: caught_up(pool, log), worker)
+    assert await viewed(pool) == expected(facts)
+    assert all(status.stopped_reason is None for status in await read_status(pool))
+
+
+async def has_begun(pool: asyncpg.Pool) -> bool:
+    return any(status.next_offset > 0 for status in await read_status(pool))
+
+
+async def has_noticed(worker: Worker) -> bool:
+    return worker.loop.failures > 0
 
 
 async def test_two_workers_share_and_one_takes_over(pool: asyncpg.Pool, log: Log) -> None:
