@@ -6,10 +6,8 @@ no database: `Knowledge` and the moment come in. What is wrong with a field by i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,68 +18,14 @@ from services.domain.calendar import local_date
 from services.ingest import facts
 from services.ingest import sent as told
 from services.ingest.columns import period_faults
-from services.ingest.knowledge import Curricula, Knowledge, School, Told, standing_of
+from services.ingest.curriculum_rules import check_version, known_state
+from services.ingest.decisions import Caller, Decision, Event, Refused, Row, outcome_of
+from services.ingest.knowledge import Knowledge, School, Told, standing_of
 from services.ingest.pupils import PupilIds
 
 _DAY = timedelta(days=1)
 _ABOUT_SCHOOLS = frozenset({told.SentSchool, told.SentTrustJoined, told.SentTrustLeft})
 _NAMES_NOBODY = frozenset({told.SentSchool, told.SentPupil})
-_MARK = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who sends, as far as the rules care."""
-
-    actor: str
-    all: bool
-    schools: frozenset[str]
-    trusts: frozenset[str]
-    may_migrate: bool
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """Why one row or event changes nothing: the field ("" = all of it), a stable code, the reason and the fix."""
-
-    field: str
-    code: str
-    detail: str
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What became of one row or event: rejected, or accepted with `facts`, or (no facts) a duplicate.
-
-    `schools`: those that an accepted one or a duplicate touches. `names`: an enrolment that was accepted or known
-    already, whose identity must be remembered, and when it was told.
-    """
-
-    facts: tuple[Fact, ...] = ()
-    event_id: str = ""
-    superseded: bool = False
-    rejection: Rejection | None = None
-    schools: tuple[str, ...] = ()
-    names: tuple[told.SentPupil, datetime] | None = None
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A row of a file with the hashes of its key and content; its days are dates."""
-
-    sent: told.SentRow
-    key: str
-    content: str
-
-
-class Event(msgspec.Struct, frozen=True):
-    """An item of POST /v1/events. `content`: its canonical bytes as sent, without the event id."""
-
-    sent: told.AnySent
-    type_name: str
-    content: bytes
-
-
-class _Refused(Exception):
-    def __init__(self, field: str, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.rejection = Rejection(field, code, detail)
 
 
 class _AtSchool(msgspec.Struct):
@@ -92,33 +36,6 @@ class _AtSchool(msgspec.Struct):
     time_zone: str
     today: date
     stamp: datetime
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a row is to the facts of its key: a `duplicate`, or a new `revision`, perhaps in the place of another."""
-
-    revision: int = 0
-    duplicate: Told | None = None
-    superseded: Told | None = None
-
-
-def outcome_of(told_facts: Sequence[Told], content: str, given: datetime | None) -> Outcome:
-    """Compare a row with what was said under its key (contract 3.1).
-
-    Without a given recorded_at it is compared with what stands now; with one, with the row of the same recorded_at.
-    """
-    if not told_facts:
-        return _NEW
-    if given is None:
-        last = standing_of(told_facts)
-    else:
-        last = standing_of([fact for fact in told_facts if fact.migrated and fact.recorded_at == given])
-    if last is not None and last.content == content:
-        return Outcome(duplicate=last)
-    return Outcome(revision=1 + max((fact.revision for fact in told_facts), default=0), superseded=last)
-
-
-_NEW = Outcome(revision=1)
 
 
 class Desk:
@@ -140,7 +57,7 @@ class Desk:
         try:
             self._check_school_and_clock(sent)
             sent = self._check_names(sent)
-        except _Refused as refused:
+        except Refused as refused:
             return Decision(rejection=refused.rejection)
         facts_of_key = self._knowledge.told.get(row.key, ())
         outcome = outcome_of(facts_of_key, row.content, sent.recorded_at)
@@ -163,11 +80,11 @@ class Desk:
                 if outcome.duplicate is not None:
                     event_id = event_id or outcome.duplicate.event_id
                     continue
-                self._check_version(row, key)
+                check_version(row, key, self._knowledge.curriculum(school), self._knowledge.told.get(key, ()))
                 superseded = superseded or outcome.superseded is not None
                 base = self._row_base(row, school, key, content, outcome.revision)
                 accepted.append(self._version_fact(row, base))
-        except _Refused as refused:
+        except Refused as refused:
             return Decision(rejection=refused.rejection)
         for fact in accepted:
             self._knowledge.learn(fact)
@@ -187,8 +104,8 @@ class Desk:
                 return self._duplicate(sent, event_id, sent.recorded_at or self._at(sent.school).stamp)
             sent = self._check_names(self._check_school_and_clock(sent))
             if isinstance(sent, told.SentWithdrawal) and sent.withdraws == event_id:
-                raise _Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another.")
-        except _Refused as refused:
+                raise Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another.")
+        except Refused as refused:
             return Decision(rejection=refused.rejection, event_id=event_id)
         base = self._event_base(event, sent.school, event_id)
         if isinstance(sent, told.SentWithdrawal):
@@ -204,7 +121,7 @@ class Desk:
             if self._is_repeated(event, school, event_id):
                 continue
             row = self._check_school_and_clock(msgspec.structs.replace(sent, school=school))
-            self._check_version(row, "")
+            check_version(row, "", self._knowledge.curriculum(school), ())
             accepted.append(self._version_fact(row, self._event_base(event, school, event_id)))
         for fact in accepted:
             self._knowledge.learn(fact)
@@ -229,24 +146,24 @@ class Desk:
             targets = [name for name in registered if self._trust_of(name) == sent.trust]
             open_to_caller = self._caller.all or sent.trust in self._caller.trusts
             if not open_to_caller and not (targets and all(self._at(name).covered for name in targets)):
-                raise _Refused("trust", "forbidden_school", "The trust has schools outside the scope of this key.")
+                raise Refused("trust", "forbidden_school", "The trust has schools outside the scope of this key.")
         if not targets:
             place = "trust" if sent.trust is not None else "school"
-            raise _Refused(place, f"unknown_{place}", f"No school is registered for this {place}: register one first.")
+            raise Refused(place, f"unknown_{place}", f"No school is registered for this {place}: register one first.")
         return targets
 
     # --- The checks, in the order of what they give away -----------------------------------------------------
 
     def _check_scope(self, school: str) -> None:
         if not self._at(school).covered:
-            raise _Refused("school", "forbidden_school", "The key does not cover this school.")
+            raise Refused("school", "forbidden_school", "The key does not cover this school.")
 
     def _check_school_and_clock(self, sent: Any) -> Any:
         """The same with each day as a date. Refuses what lies outside the key's scope, unknown schools, wrong times."""
         self._check_scope(sent.school)
         school = self._at(sent.school)
         if not school.registered and type(sent) is not told.SentSchool:
-            raise _Refused(
+            raise Refused(
                 "school", "unknown_school", f"No school {sent.school} is known: send it as schools or SchoolRegistered."
             )
         if sent.recorded_at is not None:
@@ -257,29 +174,29 @@ class Desk:
         if sent.has_instants():
             sent = sent.localise(getattr(sent, "time_zone", None) or school.time_zone)
             for fault in period_faults(sent):
-                raise _Refused(fault.column, fault.code, fault.detail)
+                raise Refused(fault.column, fault.code, fault.detail)
             if type(sent) is told.SentAssessment:
                 self._check_day_of_mark("assessed_on", sent.assessed_on, sent.recorded_at, school)
         return sent
 
     def _check_migration(self, recorded_at: datetime) -> None:
         if not self._caller.may_migrate:
-            raise _Refused(
+            raise Refused(
                 "recorded_at",
                 "migrate_not_allowed",
                 "Only a key with the right 'migrate' may say when a fact was recorded: leave recorded_at out.",
             )
         if recorded_at > self._now:
-            raise _Refused("recorded_at", "in_the_future", "recorded_at lies in the future.")
+            raise Refused("recorded_at", "in_the_future", "recorded_at lies in the future.")
 
     def _check_day_of_mark(self, field: str, day: Any, recorded_at: datetime | None, school: _AtSchool) -> None:
         if day > school.today:
-            raise _Refused(field, "in_the_future", f"{field} {day} lies in the future; today is {school.today}.")
+            raise Refused(field, "in_the_future", f"{field} {day} lies in the future; today is {school.today}.")
         if recorded_at is None or day < recorded_at.date() - _DAY:
             return
         recorded_on = local_date(recorded_at, school.time_zone)
         if day > recorded_on:
-            raise _Refused(field, "after_recorded_at", f"{field} {day} lies after recorded_at, {recorded_on} there.")
+            raise Refused(field, "after_recorded_at", f"{field} {day} lies after recorded_at, {recorded_on} there.")
 
     def _check_names(self, sent: Any) -> Any:
         """What a fact names must be known. Gives back the same, with a mark written in its one way."""
@@ -290,42 +207,18 @@ class Desk:
         if pupil is not None:
             self._check_pupil("pupil", sent.school, pupil)
         if kind is told.SentAssessment:
-            state = _known_state(sent, self._knowledge.curriculum(sent.school))
+            state = known_state(sent, self._knowledge.curriculum(sent.school))
             return sent if state == sent.state else msgspec.structs.replace(sent, state=state)
         if kind is told.SentMerge or kind is told.SentSplit:
             self._check_pupil("other", sent.school, sent.other)
             if self._ids.pupil(sent.school, sent.pupil) == self._ids.pupil(sent.school, sent.other):
-                raise _Refused("other", "same_pupil", "pupil and other are the same reference.")
+                raise Refused("other", "same_pupil", "pupil and other are the same reference.")
         return sent
 
     def _check_pupil(self, field: str, school: str, reference: str) -> None:
         if (school, self._ids.pupil(school, reference)) not in self._knowledge.pupils:
-            raise _Refused(
+            raise Refused(
                 field, "unknown_pupil", f"No pupil of this reference was ever enrolled at {school}: send pupils first."
-            )
-
-    def _check_version(self, sent: told.SentCurriculum, key: str) -> None:
-        """The rules between the versions of a school (contract 3.1)."""
-        others = self._knowledge.curriculum(sent.school).standing_besides(key)
-        for subject in sent.subjects:
-            for other in others:
-                if other.framework != sent.framework and subject.subject in other.subjects:
-                    raise _Refused(
-                        "subject",
-                        "subject_in_other_framework",
-                        f"Subject {subject.subject} belongs to framework {other.framework} at {sent.school}: "
-                        "a subject belongs to one framework in a school.",
-                    )
-        of_framework = [other for other in others if other.framework == sent.framework]
-        if sent.effective_on is None and any(other.version != sent.version for other in of_framework):
-            if any(other.version == sent.version and other.always for other in of_framework):
-                return
-            if key and any(fact for fact in self._knowledge.told.get(key, ()) if not fact.withdrawn):
-                return
-            raise _Refused(
-                "effective_on",
-                "missing_value",
-                f"Framework {sent.framework} has another version at {sent.school}: say from which day this one counts.",
             )
 
     # --- What comes of it ------------------------------------------------------------------------------------
@@ -349,7 +242,7 @@ class Desk:
         if (school, event_id) not in self._knowledge.given:
             return False
         if event.sent.event_id is not None and not self._says_the_same(event, school, event_id):
-            raise _Refused(
+            raise Refused(
                 "event_id", "event_id_conflict", "The ledger has another fact under this event_id: use a new one."
             )
         return True
@@ -366,7 +259,7 @@ class Desk:
     def _version_fact(self, row: told.SentCurriculum, base: facts.Envelope) -> Fact:
         fact = facts.make_fact(row, base, self._ids)
         if not facts.fits_the_log(fact):
-            raise _Refused("", "version_too_large", "The version is too large: shorten the texts or split it.")
+            raise Refused("", "version_too_large", "The version is too large: shorten the texts or split it.")
         return fact
 
     def _year_groups(self, sent: told.SentPupil, standing: Told | None) -> tuple[YearGroupFrom, ...]:
@@ -423,37 +316,3 @@ class Desk:
         if self._caller.all or name in self._caller.schools:
             return True
         return bool(self._caller.trusts) and school.trust_on(today) in self._caller.trusts
-
-
-def _known_state(sent: told.SentAssessment, curricula: Curricula) -> str:
-    """The state as the ledger writes it. Refuses names that no standing version of the school knows."""
-    if sent.framework is not None and sent.framework not in curricula.frameworks:
-        raise _Refused("framework", "unknown_framework", f"{sent.school} has no framework {sent.framework}.")
-    name = curricula.framework_of.get(sent.subject)
-    if name is None or sent.framework not in (None, name):
-        where = f" in framework {sent.framework}" if sent.framework is not None else ""
-        raise _Refused("subject", "unknown_subject", f"{sent.school} has no subject {sent.subject}{where}.")
-    if sent.objective not in curricula.objectives[sent.subject]:
-        raise _Refused(
-            "objective", "unknown_objective", f"No version of framework {name} has this objective in {sent.subject}."
-        )
-    framework = curricula.frameworks[name]
-    if sent.state in framework.states:
-        return sent.state
-    if framework.marks_max is None:
-        raise _Refused("state", "unknown_state", f"{name} has no such state; it has {_some(framework.states)}.")
-    return _mark(sent.state, framework.marks_max)
-
-
-def _mark(state: str, marks_max: int) -> str:
-    if not _MARK.fullmatch(state):
-        raise _Refused("state", "unknown_state", f"A mark is a number from 0 to {marks_max} with up to 3 decimals.")
-    mark = Decimal(state)
-    if mark > marks_max:
-        raise _Refused("state", "out_of_range", f"The mark exceeds {marks_max}, the most that can be had.")
-    return f"{mark.normalize():f}"
-
-
-def _some(names: set[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:12]) + (", …" if len(listed) > 12 else "")

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from schemas import identifiers
-from services.ingest.accept import Caller, Decision, Desk, Event
+from services.ingest.accept import Desk
+from services.ingest.decisions import Caller, Decision, Event
 from services.ingest.event_bodies import Fault, SentEvent
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Wanted

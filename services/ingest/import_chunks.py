@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from services.ingest.accept import Decision, Desk
+from services.ingest.accept import Desk
 from services.ingest.curriculum_rows import GatheredVersion
+from services.ingest.decisions import Decision
 from services.ingest.facts import key_of_row
 from services.ingest.import_records import Counts, RowError
 from services.ingest.pupils import PupilIds

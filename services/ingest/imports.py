@@ -17,9 +17,10 @@ import msgspec
 from schemas import identifiers
 from schemas.events import Fact, ImportCompleted, ImportStarted
 from services.ingest import import_records as records
-from services.ingest.accept import Caller, Decision, Desk
+from services.ingest.accept import Desk
 from services.ingest.columns import RowContext
 from services.ingest.curriculum_rows import GatheredVersion, VersionGatherer, parse_states
+from services.ingest.decisions import Caller, Decision
 from services.ingest.event_bodies import DOCUMENT_BYTES_MAX, decode_curriculum
 from services.ingest.files import FileFault, read_rows
 from services.ingest.first_rows import FirstRows

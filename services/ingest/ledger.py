@@ -16,7 +16,8 @@ import msgspec
 
 from schemas.events import Fact
 from services.access import identities
-from services.ingest.accept import Caller, Decision, Desk
+from services.ingest.accept import Desk
+from services.ingest.decisions import Caller, Decision
 from services.ingest.knowledge import Knowledge
 from services.ingest.publish import partition_of, publish
 from services.ingest.pupils import PupilIds

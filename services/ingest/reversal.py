@@ -12,7 +12,8 @@ import msgspec
 
 from schemas import identifiers
 from schemas.events import Fact, FactWithdrawn, ImportReversed
-from services.ingest.accept import Caller, Decision, Desk
+from services.ingest.accept import Desk
+from services.ingest.decisions import Caller, Decision
 from services.ingest.knowledge import VersionNames
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Name, Wanted, find_withdrawn

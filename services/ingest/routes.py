@@ -23,8 +23,8 @@ from services.access.key_requests import read_key_request
 from services.access.keys import Access
 from services.access.problems import Problem, ProblemError
 from services.ingest import event_bodies, first_answers, import_records, parameters
-from services.ingest.accept import Caller
 from services.ingest.columns import HeaderFault, RowContext
+from services.ingest.decisions import Caller
 from services.ingest.event_bodies import BodyFault
 from services.ingest.event_requests import tell_events
 from services.ingest.first_answers import FirstAnswer

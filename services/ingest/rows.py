@@ -12,8 +12,8 @@ import msgspec
 
 from services.domain.schools import DEFAULT_TIME_ZONE
 from services.ingest import facts
-from services.ingest.accept import Row
 from services.ingest.columns import RowContext, RowFault, key_row, parse_row, period_faults
+from services.ingest.decisions import Row
 from services.ingest.files import RawRow
 from services.ingest.first_rows import FirstRows
 from services.ingest.import_records import RowError

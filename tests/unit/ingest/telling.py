@@ -18,8 +18,9 @@ from schemas.events import (
     SchoolRegistered,
 )
 from services.ingest import facts
-from services.ingest.accept import Caller, Decision, Desk, Event, Row
+from services.ingest.accept import Desk
 from services.ingest.columns import RowContext, parse_row
+from services.ingest.decisions import Caller, Decision, Event, Row
 from services.ingest.event_bodies import decode_events
 from services.ingest.knowledge import Curricula, Kept, Knowledge, School, Told, latest_of_keys, names_of_version
 from services.ingest.pupils import PupilIds

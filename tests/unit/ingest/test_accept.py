@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.events import CurriculumPublished, FactWithdrawn, ObjectiveAssessed, PupilEnrolled
-from services.ingest.accept import Decision
+from services.ingest.decisions import Decision
 from tests.builders import day, instant, subject
 from tests.unit.ingest.telling import NOW, Office, caller, code_of, maths, outcome, school_with_maths
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import Fact, PupilEnrolled
-from services.ingest.accept import Decision
+from services.ingest.decisions import Decision
 from tests.builders import instant
 from tests.unit.ingest.telling import NOW, Office, outcome, school_with_maths
 

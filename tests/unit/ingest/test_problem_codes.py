@@ -20,7 +20,7 @@ PLACE_OF_CODE = {
     "Fault": 1,
     "refuse": 1,
     "refuse_body": 1,
-    "_Refused": 1,
+    "Refused": 1,
     "RowFault": 2,
 }
 """Which argument of what makes a refusal is its code."""
