@@ -84,18 +84,20 @@ async def ensure_tables(pool: asyncpg.Pool) -> None:
 async def remember(connection: Any, told: Iterable[ToldIdentity]) -> None:
     """Keep what was told, in the caller's transaction. Of two enrolments of a pupil the one recorded later counts.
 
-    An enrolment that comes again says nothing new.
+    An enrolment that comes again says nothing new, but restores what was lost.
     """
     latest: dict[Pupil, list[ToldIdentity]] = {}
-    for identity in await _keep_told(connection, list(told)):
+    for identity in told:
         latest.setdefault((identity.school, identity.pupil), []).append(identity)
     if not latest:
         return
+    new = await _keep_told(connection, [identity for identities in latest.values() for identity in identities])
     known = await _read(connection, list(latest))
     rows = [
         (school, pupil, *merged)
         for (school, pupil), identities in sorted(latest.items())
-        if (merged := _merge(known.get((school, pupil)), identities)) is not None
+        if (news := [each for each in identities if each in new] if (school, pupil) in known else identities)
+        and (merged := _merge(known.get((school, pupil)), news)) is not None
     ]
     await _keep(connection, rows)
 
@@ -144,10 +146,8 @@ async def names_of(pool: Any, school: str, pupils: Collection[str]) -> dict[str,
 _Known = tuple[datetime, bytes, _Kept]
 
 
-async def _keep_told(connection: Any, told: list[ToldIdentity]) -> list[ToldIdentity]:
+async def _keep_told(connection: Any, told: list[ToldIdentity]) -> set[ToldIdentity]:
     """Keep each for itself; those that had not come before."""
-    if not told:
-        return []
     by_event = {(each.school, each.event_id): each for each in reversed(told)}  # the first of each counts
     first = list(reversed(by_event.values()))
     rows = [(each.school, each.event_id, each.pupil, each.told_at, _seal(_combine(each, None))) for each in first]
@@ -158,7 +158,7 @@ async def _keep_told(connection: Any, told: list[ToldIdentity]) -> list[ToldIden
         *zip(*rows, strict=True),
     )
     new = {(row["school"], row["event_id"]) for row in kept}
-    return [each for each in first if (each.school, each.event_id) in new]
+    return {each for each in first if (each.school, each.event_id) in new}
 
 
 async def _keep(connection: Any, rows: list[tuple[str, str, datetime, bytes]]) -> None:
