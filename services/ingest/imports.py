@@ -26,8 +26,9 @@ from services.ingest.files import FileFault, read_rows
 from services.ingest.first_rows import FirstRows
 from services.ingest.import_chunks import Chunk, RowsChunk, VersionChunk, document_version
 from services.ingest.import_records import Counts, Ending, NewImport, RowError
-from services.ingest.ledger import Decided, Ledger, Rehearsal, Taken, Work
+from services.ingest.ledger import Decided, Ledger, Taken, Work
 from services.ingest.recall import Wanted
+from services.ingest.rehearsal import Rehearsal
 from services.ingest.rows import ReadyRows, RowPreparer
 from services.runtime.observability import IMPORT_ROWS, ITEMS_REJECTED
 from services.runtime.positions import encode_position
@@ -69,7 +70,7 @@ class ImportRun:
         self._request = request
         self._caller = caller
         self._context = RowContext(today=ledger.clock().date(), source=request.source)
-        self._rehearsal = Rehearsal() if request.dry_run else None
+        self._rehearsal = Rehearsal(request.kind) if request.dry_run else None
         self._offsets: dict[int, int] = {}
         self._log_id = ""
         self._accepted: dict[str, int] = {}
@@ -106,6 +107,8 @@ class ImportRun:
             raise
         finally:
             heart.cancel()
+            if self._rehearsal is not None:
+                self._rehearsal.close()
 
     async def _beat(self) -> None:
         """Show that the import lives, however slowly its rows come."""
@@ -182,7 +185,7 @@ class ImportRun:
             self._measure(counts, errors)
 
         if self._rehearsal is not None:
-            taken = await self._ledger.rehearse(work, self._rehearsal, self._request.kind)
+            taken = await self._ledger.rehearse(work, self._rehearsal)
             async with self._ledger.pool.acquire() as connection, connection.transaction():
                 await count(connection, taken)
             return

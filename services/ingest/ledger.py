@@ -23,6 +23,7 @@ from services.ingest.publish import partition_of, publish
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Memory, Wanted, read_schools, recall
 from services.ingest.registry import Held, Placed, Registry
+from services.ingest.rehearsal import Rehearsal
 from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogUnavailable
 
@@ -52,23 +53,6 @@ class Taken(msgspec.Struct, frozen=True):
     decided: Decided
     log_id: str
     offsets: dict[int, int]
-    knowledge: Knowledge
-
-
-class Rehearsal:
-    """Carries what a dry run has accepted from one chunk to the next, as far as a later row can meet it."""
-
-    def __init__(self) -> None:
-        self._facts: list[Fact] = []
-
-    def join(self, knowledge: Knowledge) -> None:
-        """Tell `knowledge` what was accepted so far."""
-        for fact in self._facts:
-            knowledge.learn(fact)
-
-    def keep(self, facts: Iterable[Fact], kind: str) -> None:
-        """A key comes twice in a file only with another recorded_at; names are only learned of these two kinds."""
-        self._facts.extend(fact for fact in facts if fact.migrated or kind in ("schools", "curriculum"))
 
 
 class _LogMoved(Exception):
@@ -108,16 +92,17 @@ class Ledger:
                 continue
         raise LogUnavailable("other appends keep coming in between")
 
-    async def rehearse(self, work: Work, rehearsal: Rehearsal, kind: str) -> Taken:
+    async def rehearse(self, work: Work, rehearsal: Rehearsal) -> Taken:
         """Judge a chunk as `take` would, and change nothing."""
         async with self._turns, self.pool.acquire() as connection, connection.transaction():
             held = await self._hold(connection, work)
             await self._registry.advance(connection, held)
-            knowledge = await self._recall(connection, work)
-            rehearsal.join(knowledge)
+            wanted = await self._wanted(connection, work)
+            knowledge = await recall(connection, self._memory, wanted)
+            rehearsal.join(knowledge, wanted.keys)
             decided = work.decide(self._desk(knowledge, work))
-        rehearsal.keep((fact for decision in decided.decisions for fact in decision.facts), kind)
-        return Taken(decided, held.log_id, {}, knowledge)
+        rehearsal.keep(fact for decision in decided.decisions for fact in decision.facts)
+        return Taken(decided, held.log_id, {})
 
     async def log_id(self) -> str:
         """Names the log, for position tokens."""
@@ -131,7 +116,7 @@ class Ledger:
 
     async def _take(self, connection: Any, work: Work, also: Also | None) -> Taken:
         held = await self._hold(connection, work)
-        knowledge = await self._recall(connection, work)
+        knowledge = await recall(connection, self._memory, await self._wanted(connection, work))
         decided = work.decide(self._desk(knowledge, work))
         if decided.facts:
             await self._registry.apply(connection, await self._append(held, decided.facts), are_new=True)
@@ -141,7 +126,7 @@ class Ledger:
         touched = {school for decision in decided.decisions for school in decision.schools}
         partitions = {self._partition(school) for school in touched | {fact.school for fact in decided.facts}}
         offsets = {partition: held.next_offsets[partition] for partition in sorted(partitions)}
-        taken = Taken(decided, held.log_id, offsets, knowledge)
+        taken = Taken(decided, held.log_id, offsets)
         if also is not None:
             await also(connection, taken)
         return taken
@@ -151,13 +136,10 @@ class Ledger:
             return await self._registry.hold(connection, range(self._registry.partitions))
         return await self._registry.hold(connection, {self._partition(school) for school in work.schools})
 
-    async def _recall(self, connection: Any, work: Work) -> Knowledge:
-        schools: Iterable[str]
+    async def _wanted(self, connection: Any, work: Work) -> Wanted:
         if work.schools is None:
-            schools = await read_schools(connection, self._memory, None)
-        else:
-            schools = work.schools
-        return await recall(connection, self._memory, work.wanted(schools))
+            return work.wanted(await read_schools(connection, self._memory, None))
+        return work.wanted(work.schools)
 
     async def _append(self, held: Held, facts: Sequence[Fact]) -> list[Placed]:
         """Append under the lock; moves `held` on. Raises _LogMoved if somebody else's facts came in between."""
@@ -167,10 +149,11 @@ class Ledger:
         offsets = await publish(self._log, self._registry.topic, by_partition)
         placed: list[Placed] = []
         for partition, partition_facts in by_partition.items():
-            if offsets[partition][0] != held.next_offsets[partition]:
+            start = held.next_offsets[partition]
+            if offsets[partition] != list(range(start, start + len(partition_facts))):
                 raise _LogMoved
             placed.extend(zip(offsets[partition], partition_facts, strict=True))
-            held.next_offsets[partition] = offsets[partition][-1] + 1
+            held.next_offsets[partition] = start + len(partition_facts)
         return placed
 
     def _desk(self, knowledge: Knowledge, work: Work) -> Desk:

@@ -18,6 +18,8 @@ from schemas.topics import partition_for
 from services.runtime.log.interface import AppendOutcomeUnknown, Log, RecordTooLarge
 from services.runtime.observability import APPEND_SECONDS, APPENDS_FAILED, FACTS_APPENDED
 
+APPEND_BYTES = 4 * 1024 * 1024
+
 
 @lru_cache(maxsize=100_000)
 def partition_of(school: str, partitions: int) -> int:
@@ -44,7 +46,20 @@ async def publish(log: Log, topic: str, facts: Mapping[int, Sequence[Fact]]) -> 
 
 
 async def _append(log: Log, topic: str, partition: int, facts: Sequence[Fact]) -> list[int]:
-    return await log.append(topic, partition, [(fact.school.encode("utf-8"), encode_fact(fact)) for fact in facts])
+    """In as many appends as keep the encoded facts small: a curriculum may be megabytes for each school of a trust."""
+    offsets: list[int] = []
+    items: list[tuple[bytes, bytes | None]] = []
+    size = 0
+    for fact in facts:
+        value = encode_fact(fact)
+        items.append((fact.school.encode("utf-8"), value))
+        size += len(value)
+        if size >= APPEND_BYTES:
+            offsets += await log.append(topic, partition, items)
+            items, size = [], 0
+    if items:
+        offsets += await log.append(topic, partition, items)
+    return offsets
 
 
 def _reason(failure: BaseException) -> str:
