@@ -10,8 +10,12 @@ from typing import Literal
 
 import msgspec
 
+from schemas.columns import column_of_judgement, column_of_test
+
 OWN_YEAR = "own-year"
 ANY = "any"
+SCORE_PARTS = 1000
+"""Scores have up to three decimals and are counted in thousandths."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 """How subjects, abilities, tests, components, score types and scales are written (contract, section 2)."""
 
@@ -46,6 +50,18 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     component: str = ""
     score_type: str = ""
     scale: str = ""
+
+    @property
+    def column(self) -> str:
+        """The column that holds the values of a test or judgement; a markbook has none."""
+        if self.kind == "test":
+            return column_of_test(self.test, self.subject, self.component, self.score_type)
+        return column_of_judgement(self.subject, self.scale) if self.kind == "judgement" else ""
+
+    @property
+    def per_unit(self) -> int:
+        """Into how many parts a unit of its values is counted: percents are whole, scores come in thousandths."""
+        return 1 if self.kind == "markbook" else SCORE_PARTS
 
 
 def parse_measure(text: str) -> Measure:

@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, frozen=True):
     """A school as a form offers it. `memberships`: (trust, first day, last day) as known now, as ordinals.
 
     `abilities` by subject; `yearly`: the subjects whose objectives are tagged with a year group.
+    `columns`: the names of its tests and judgements, which are those of their measures.
     """
 
     school: str
@@ -45,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True):
     year_groups: tuple[str, ...]
     groups: tuple[str, ...]
     characteristics: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
     def trusts_on(self, day: date) -> list[str]:
         """The trusts that the school belongs to on a day."""
@@ -58,6 +60,11 @@ class Choices(msgspec.Struct, frozen=True):
     trusts: tuple[str, ...]
 
     def measures(self, schools: Sequence[str] = ()) -> list[str]:
+        """The measures of these schools, or of all: tests and judgements, then those of markbooks."""
+        columns = _in_order(column for entry in self._chosen(schools) for column in entry.columns)
+        return [*columns, *self.markbook_measures(schools)]
+
+    def markbook_measures(self, schools: Sequence[str] = ()) -> list[str]:
         """The markbook measures of these schools, or of all."""
         chosen = self._chosen(schools)
         subjects = _in_order(subject for entry in chosen for subject in entry.abilities)
@@ -163,6 +170,7 @@ def _summarise(document: SchoolDocument) -> Entry:
         year_groups=tuple(value.name for value in document.values if value.kind == "year-group"),
         groups=tuple(value.name for value in document.values if value.kind == "group"),
         characteristics=tuple(dict.fromkeys(value.name for value in document.values if value.kind == "characteristic")),
+        columns=document.columns,
     )
 
 

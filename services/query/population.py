@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from schemas.documents import RosterValue
+from services.domain.bands import BandArray, Bands, classify_many
 from services.domain.measures import Measure
 from services.query.requests import By, Cursor, Population
 from services.query.vectors import Ints, Mask, SchoolIndex, SchoolReading
@@ -47,12 +48,12 @@ class Cohort(msgspec.Struct, frozen=True):
         """The position of the first pupil of each school, and the size."""
         return [0, *np.cumsum([slots.size for slots in self.slots], dtype=np.int64).tolist()]
 
-    def percents(self, measure: Measure, day: date) -> Ints:
-        """The displayed percent of each pupil in a measure on a day, or NO_DATA or NOT_APPLICABLE."""
+    def classify(self, measure: Measure, day: date, bands: Bands) -> BandArray:
+        """The band of each pupil in a measure on a day, or NO_DATA or NOT_APPLICABLE."""
         parts = [
-            school.values(measure, day).percents[slots] for school, slots in zip(self.schools, self.slots, strict=True)
+            school.values(measure, day).amounts[slots] for school, slots in zip(self.schools, self.slots, strict=True)
         ]
-        return np.concatenate([_NONE, *parts])
+        return classify_many(np.concatenate([_NONE, *parts]), bands, per_unit=measure.per_unit)
 
     def locate(self, positions: Ints) -> list[tuple[int, int]]:
         """(number of the school, slot) of each position."""

@@ -19,10 +19,11 @@ from services.query.vectors import NOW, SchoolIndex, SchoolReading
 
 
 class Moment(NamedTuple):
-    """A day for which a report needs a subject's sums, or the roster (`subject` None)."""
+    """A day for which a report needs a subject's sums, a column of a test or judgement, or (both None) the roster."""
 
     day: date
     subject: str | None = None
+    column: str | None = None
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -52,6 +53,6 @@ def knowledge_time(clocks: Clocks) -> int:
 def moments_of(measure: Measure, day: date) -> list[Moment]:
     """What the values of a measure on a day are made of."""
     if measure.kind != "markbook":
-        return []
+        return [Moment(day, column=measure.column)]
     moments = [Moment(day, measure.subject)]
     return [*moments, Moment(day)] if measure.ability == OWN_YEAR else moments

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 import asyncpg
 import msgspec
 
+from schemas.columns import column_stream
 from schemas.documents import SchoolDocument, decode_document
 from schemas.topics import FACTS, partition_for
 from services.access.keys import Access
@@ -21,7 +22,17 @@ from services.query.answers import Provenance
 from services.query.population import natural_key
 from services.query.questions import Moment, Question, Reading, knowledge_time
 from services.query.requests import Clocks, Population
-from services.query.vectors import NOW, ROSTER, BlockAt, SchoolIndex, SchoolReading, Stored, block_at, score_stream
+from services.query.vectors import (
+    LAST_DAY,
+    NOW,
+    ROSTER,
+    BlockAt,
+    SchoolIndex,
+    SchoolReading,
+    Stored,
+    block_at,
+    score_stream,
+)
 from services.runtime.positions import Position, encode_position
 
 TIMELINE = "timeline"
@@ -221,14 +232,24 @@ class Reader:
 
 def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: int) -> set[tuple[str, BlockAt]]:
     """(school, block) of everything that the question needs."""
-    wanted = set()
-    for day, subject in {Moment(question.on), *question.moments(schools)}:
+    wanted: set[tuple[str, BlockAt]] = set()
+    for moment in {Moment(question.on), *question.moments(schools)}:
         for index in schools:
-            if subject is None:
-                wanted.add((index.school, block_at(ROSTER, day, known_at)))
-            elif (lane := index.lane_at(subject, day.toordinal(), known_at)) is not None:
-                wanted.add((index.school, block_at(score_stream(lane), day, known_at)))
+            wanted.update((index.school, block) for block in _blocks_of(moment, index, known_at))
     return wanted
+
+
+def _blocks_of(moment: Moment, index: SchoolIndex, known_at: int) -> list[BlockAt]:
+    """The blocks of a school that a moment is answered from."""
+    day, subject, column = moment
+    if column is not None:
+        # the block of the last day tells whether the column had any value yet, as known then
+        days = (day, LAST_DAY) if column in index.document.columns else ()
+        return [block_at(column_stream(column), each, known_at) for each in days]
+    if subject is None:
+        return [block_at(ROSTER, day, known_at)]
+    lane = index.lane_at(subject, day.toordinal(), known_at)
+    return [] if lane is None else [block_at(score_stream(lane), day, known_at)]
 
 
 async def _read_checkpoint(connection: asyncpg.Connection | asyncpg.Pool) -> _Checkpoint:

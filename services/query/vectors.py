@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -15,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.blocks import present_at, split_totals, totals_at
+from schemas.columns import column_stream, unpack_values
 from schemas.documents import FOREVER, Lane, RosterValue, SchoolDetails, SchoolDocument
 from services.domain.bands import NO_DATA, NOT_APPLICABLE
 from services.domain.calendar import month_number, year_start
 from services.domain.measures import ANY, OWN_YEAR, Measure
+from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scores import percents
+from services.query.numbers import amounts_of
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -27,6 +31,8 @@ Mask = npt.NDArray[np.bool_]
 ROSTER = "r"
 NOW = FOREVER - 1
 """The knowledge time of someone who has been told everything."""
+LAST_DAY = date.max
+"""By then everything that is known has happened."""
 _NO_YEAR_GROUP, _NO_TAG = -1, -2
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -60,6 +66,11 @@ class SchoolIndex:
         self.value_kinds = np.array([value.kind for value in document.values] or [""])
         self.is_year_group: Mask = self.value_kinds == "year-group"
         self._lanes = {lane.lane: lane for lane in document.lanes}
+
+    @cached_property
+    def score_amounts(self) -> Ints:
+        """What each score of the document is worth, in thousandths; NO_DATA for what is no number."""
+        return amounts_of(self.document.scores)
 
     def details_at(self, known_at: int) -> SchoolDetails | None:
         """Name and calendar as known then; None: the school was not known yet."""
@@ -98,14 +109,29 @@ class Presence(msgspec.Struct, frozen=True):
     year_groups: Ints
 
 
-class Values(msgspec.Struct, frozen=True):
-    """A measure on a day, per slot. `percents` holds the displayed percent, NO_DATA or NOT_APPLICABLE; the
-    exact sums are scaled as `lane` says (None: not applicable to anyone)."""
+class Sums(msgspec.Struct, frozen=True):
+    """The exact sums behind percents, per slot, scaled as `lane` says."""
 
-    percents: Ints
     numerators: Ints
     denominators: Ints
-    lane: Lane | None
+    lane: Lane
+
+
+class Sittings(msgspec.Struct, frozen=True):
+    """The sittings or judgements that count, per slot: which there are, their days (ordinals) and their scores
+    (indexes into those of the document)."""
+
+    present: Mask
+    days: Ints
+    scores: Ints
+
+
+class Values(msgspec.Struct, frozen=True):
+    """A measure on a day, per slot. `amounts` holds what is banded, in 1/`Measure.per_unit`: the displayed percent or
+    the score; or NO_DATA or NOT_APPLICABLE. `source`: what it was made of (None: not applicable to anyone)."""
+
+    amounts: Ints
+    source: Sums | Sittings | None
 
 
 class SchoolReading:
@@ -132,8 +158,10 @@ class SchoolReading:
         return self._values[measure, day]
 
     def _read_values(self, measure: Measure, day: date) -> Values:
+        if measure.kind != "markbook":
+            return self._read_sittings(measure.column, day)
         lane = self.index.lane_at(measure.subject, day.toordinal(), self.known_at)
-        if measure.kind != "markbook" or lane is None:
+        if lane is None:
             return self._not_applicable()
         numerators, covered = self._cell_sums(lane, day, assessed=measure.percent == "assessed")
         weights = np.array([cell.weight_sum for cell in lane.cells], np.int64)
@@ -148,7 +176,36 @@ class SchoolReading:
         shown = percents(numerator, denominator * (lane.state_scale * lane.marks_max))
         shown[cover == 0] = NO_DATA
         shown[weight == 0] = NOT_APPLICABLE
-        return Values(shown, numerator, denominator, lane)
+        return Values(shown, Sums(numerator, denominator, lane))
+
+    def _read_sittings(self, column: str, day: date) -> Values:
+        """The latest value of a column up to a day, if it lies in the academic year that holds the day."""
+        present, days, scores = self._latest(column, day)
+        if not present.any() and not self._latest(column, LAST_DAY)[0].any():
+            return self._not_applicable()
+        present &= days >= year_start(day, self._year_starts()).toordinal()
+        amounts = np.full(self.index.slots, NO_DATA, np.int64)
+        amounts[present] = self.index.score_amounts[scores[present]]
+        return Values(amounts, Sittings(present, days, scores))
+
+    def _latest(self, column: str, day: date) -> tuple[Mask, Ints, Ints]:
+        """Of each slot: whether the column has a value up to a day, and its own day and score."""
+        stored = self._stored_at(column_stream(column), day)
+        totals = totals_at(
+            stored.block,
+            stored.tails,
+            keys=self.index.slots,
+            parts=1,
+            day=day.toordinal(),
+            known_at=self.known_at,
+            year_start=0,
+            assessed=False,
+        )
+        return unpack_values(totals[0])
+
+    def _year_starts(self) -> int:
+        details = self.index.details_at(self.known_at)
+        return DEFAULT_YEAR_STARTS if details is None else details.year_starts
 
     def _stored_at(self, stream: str, day: date) -> Stored:
         return self._stored.get(block_at(stream, day, self.known_at), NOTHING)
@@ -196,8 +253,7 @@ class SchoolReading:
         return own
 
     def _not_applicable(self) -> Values:
-        zeros = np.zeros(self.index.slots, np.int64)
-        return Values(np.full(self.index.slots, NOT_APPLICABLE, np.int64), zeros, zeros, None)
+        return Values(np.full(self.index.slots, NOT_APPLICABLE, np.int64), None)
 
 
 def score_stream(lane: Lane) -> str:

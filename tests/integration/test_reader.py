@@ -9,14 +9,21 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import date
 
 import asyncpg
+import msgspec
+import numpy as np
 import pytest
 
 from schemas.documents import FOREVER, Membership, SchoolDocument, encode_document
+from schemas.events import FactWithdrawn, PupilEnrolled, ResultRecorded, SchoolRegistered
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS, partition_for
 from services.access.keys import ADMINISTRATOR, Access
 from services.domain.bands import parse_bands
+from services.domain.calendar import year_start
 from services.domain.measures import parse_measure
+from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.projector.store import create_tables
+from services.query.answers import Value as ValueShown
+from services.query.population import Cohort
 from services.query.questions import Question, Reading, moments_of
 from services.query.reader import (
     ForeignPosition,
@@ -26,13 +33,16 @@ from services.query.reader import (
     UnknownTrust,
     ViewsUnavailable,
 )
-from services.query.reports import overview
-from services.query.requests import By, Clocks, OverviewRequest, Population
+from services.query.reports import members, overview
+from services.query.reports.listing import Column, cut_page, value_of
+from services.query.requests import By, Clocks, MembersRequest, OverviewRequest, Population
 from services.runtime.positions import decode_position, encode_position
+from tests.builders import Book
 from tests.properties import oracle
 from tests.properties.answers import OracleAnswer, Value
 from tests.properties.histories import SCHOOL, generate_history, generate_questions
 from tests.properties.memory_views import MemoryViews
+from tests.properties.test_sittings import as_sitting, by_brute_force
 from tests.unit.query.hand_made import BLOCK_STARTS, HandMadeSchool, day, noon
 from tests.unit.query.oak import make_oak
 
@@ -81,6 +91,22 @@ async def put_school(pool: asyncpg.Pool, school: HandMadeSchool) -> None:
     await pool.executemany(
         "INSERT INTO timeline_v1.block (school, stream, starts, data) VALUES ($1, $2, $3, $4)",
         [(school.school, stream, BLOCK_STARTS, data) for stream, data in school.blocks().items()],
+    )
+
+
+async def put_views(pool: asyncpg.Pool, views: MemoryViews) -> None:
+    await put_document(pool, views.document)
+    await pool.executemany(
+        "INSERT INTO timeline_v1.block (school, stream, starts, data) VALUES ($1, $2, $3, $4)",
+        [(views.school, key.stream, key.starts, data) for key, data in views.blocks.items()],
+    )
+    await pool.executemany(
+        "INSERT INTO timeline_v1.tail (school, stream, starts, seq, data) VALUES ($1, $2, $3, $4, $5)",
+        [
+            (views.school, key.stream, key.starts, n, data)
+            for key, tails in views.tails.items()
+            for n, data in enumerate(tails)
+        ],
     )
 
 
@@ -140,15 +166,7 @@ async def test_every_value_and_roster_equals_the_brute_force_fold(pool: asyncpg.
     views = MemoryViews(SCHOOL)
     for start in range(0, len(history), 10):
         views.fold(history[start : start + 10])
-    await put_document(pool, views.document)
-    await pool.executemany(
-        "INSERT INTO timeline_v1.block (school, stream, starts, data) VALUES ($1, $2, $3, $4)",
-        [(SCHOOL, key.stream, key.starts, data) for key, data in views.blocks.items()],
-    )
-    await pool.executemany(
-        "INSERT INTO timeline_v1.tail (school, stream, starts, seq, data) VALUES ($1, $2, $3, $4, $5)",
-        [(SCHOOL, k.stream, k.starts, n, data) for k, tails in views.tails.items() for n, data in enumerate(tails)],
-    )
+    await put_views(pool, views)
     for as_at, known_at in generate_questions(rng, history, 15):
         said = oracle.answer(history, as_at, known_at)
         await check_against(reader, said, as_at, known_at)
@@ -174,9 +192,98 @@ async def check_against(reader: Reader, said: OracleAnswer, as_at: date, known_a
         assert school.index.shown_pupil(slot, known_at) == told.shown
     for (pupil, *name), expected in said.values.items():
         values = school.values(measures[tuple(name)], as_at)
-        shown = int(values.percents[slots[pupil]])
+        shown = int(values.amounts[slots[pupil]])
         found = Value({-1: "no_data", -2: "not_applicable"}.get(shown, "value"), percent=shown if shown >= 0 else None)
         assert (found.status, found.percent) == (expected.status, expected.percent), (pupil, name)
+
+
+async def test_every_sitting_equals_the_brute_force_fold(pool: asyncpg.Pool, reader: Reader) -> None:
+    seed = int(os.environ.get("MARKLEDGER_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+    print(f"MARKLEDGER_SEED={seed}")
+    rng = random.Random(seed)
+    history = [(offset, as_sitting(fact)) for offset, fact in generate_history(rng, 80)]
+    views = MemoryViews(SCHOOL)
+    for start in range(0, len(history), 10):
+        views.fold(history[start : start + 10])
+    await put_views(pool, views)
+    measures = [parse_measure(column) for column in (*views.document.columns, "test:ks1:maths:-:raw")]
+    for as_at, known_at in generate_questions(rng, history, 15):
+        latest = by_brute_force(history, as_at, known_at)
+        recorded = {column for _, column in by_brute_force(history, date.max, known_at)}
+        month = oracle.answer(history, as_at, known_at).year_starts or DEFAULT_YEAR_STARTS
+        question = Question(
+            Population(schools=(SCHOOL,)),
+            Clocks(as_at, known_at),
+            as_at,
+            lambda _, day=as_at: [moment for measure in measures for moment in moments_of(measure, day)],
+        )
+        reading = await reader.read(ADMINISTRATOR, question)
+        document = reading.schools[0].index.document
+        positions = np.arange(len(document.pupils))
+        cohort = Cohort(reading.schools, as_at, (positions,))
+        page = cut_page(cohort, positions, len(positions), None)
+        for measure in measures:
+            for pupil in page.pupils:
+                found = value_of(pupil, Column(measure, as_at))
+                day, score = latest.get((pupil.pupil, measure.column), (date.min, ""))
+                if measure.column not in recorded:
+                    expected = ValueShown("not_applicable")
+                elif day < year_start(as_at, month):
+                    expected = ValueShown("no_data")
+                elif measure.kind == "test":
+                    expected = ValueShown("value", score=score, on=day)
+                else:
+                    expected = ValueShown("value", value=score, on=day)
+                assert found == expected, (pupil.pupil, measure.text, as_at, known_at)
+
+
+KS2 = "test:ks2:maths:-:scaled"
+SCALED = parse_bands("80,99.5,100,110", whole_percent=False)
+
+
+async def test_a_corrected_score_stands_as_known_from_then_on(pool: asyncpg.Pool, reader: Reader) -> None:
+    """`domain.md` 4.11: three results, a file that corrects one, the reversal of each file."""
+    book = Book()
+    book.tell(SchoolRegistered, "2024-09-01", name="Oak")
+    for pupil in ("ann", "bob", "cat"):
+        book.tell(PupilEnrolled, "2024-09-01", pupil=pupil, enrolled_on="2024-09-01")
+
+    def key_of_row(pupil: str) -> str:
+        return pupil.encode().hex().zfill(32)
+
+    def row(pupil: str, score: str, told: str, revision: int) -> str:
+        said = {"test": "ks2", "subject": "maths", "score_type": "scaled", "score": score, "sat_on": "2026-05-12"}
+        keyed = {"key": key_of_row(pupil), "revision": revision, "batch_id": f"imp_{revision}"}
+        return book.tell(ResultRecorded, told, pupil=pupil, **said, **keyed).event_id
+
+    first = [row(pupil, score, "2026-07-01", 1) for pupil, score in (("ann", "100"), ("bob", "99"), ("cat", "110.5"))]
+    second = row("bob", "99.5", "2026-07-03", 2)
+    book.tell(FactWithdrawn, "2026-07-05", withdraws=second, withdraws_key=key_of_row("bob"))
+    for pupil, event_id in zip(("ann", "bob", "cat"), first, strict=True):
+        book.tell(FactWithdrawn, "2026-07-08", withdraws=event_id, withdraws_key=key_of_row(pupil))
+    views = MemoryViews("oak")
+    views.fold(book.history)
+    await put_views(pool, views)
+
+    async def seen(known: str, on: str = "2026-07-31") -> tuple[list[int], list[str | None]]:
+        request = OverviewRequest(
+            Population(schools=("oak",)), Clocks(day(on), noon(known)), (parse_measure(KS2),), (SCALED,)
+        )
+        reading = await reader.read(ADMINISTRATOR, overview.question(request))
+        cell = overview.answer(reading, request).rows[0].cells[0]
+        listed = members.answer(reading, MembersRequest(request)).answer.pupils
+        assert {one.values[0].on for one in listed} <= {None, day("2026-05-12")}
+        kinds = [*msgspec.structs.astuple(cell.counts), cell.no_data, cell.not_applicable]
+        return kinds, [one.values[0].score or one.values[0].status for one in listed]
+
+    assert await seen("2026-06-30") == ([0, 0, 0, 0, 0, 0, 3], ["not_applicable"] * 3)
+    assert await seen("2026-07-01") == ([0, 1, 0, 1, 1, 0, 0], ["100", "99", "110.5"])
+    assert await seen("2026-07-02") == ([0, 1, 0, 1, 1, 0, 0], ["100", "99", "110.5"])
+    assert await seen("2026-07-03") == ([0, 0, 1, 1, 1, 0, 0], ["100", "99.5", "110.5"])
+    assert await seen("2026-07-05") == ([0, 1, 0, 1, 1, 0, 0], ["100", "99", "110.5"])
+    assert await seen("2026-07-08") == ([0, 0, 0, 0, 0, 0, 3], ["not_applicable"] * 3)
+    assert await seen("2026-07-03", on="2026-05-11") == ([0, 0, 0, 0, 0, 3, 0], ["no_data"] * 3)
+    assert await seen("2026-07-03", on="2025-05-11") == ([0, 0, 0, 0, 0, 3, 0], ["no_data"] * 3)
 
 
 # --- who may ask -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from services.access.problems import Problem
 from services.query.answers import PupilMonths, PupilValues, Value
 from services.query.directory import Choices
 from services.query.pages.overview_form import Pairs
-from services.query.pages.wording import BANDS, Band, row_label
+from services.query.pages.wording import BANDS, Band, long_date, row_label
 
 NAMED_SCHOOLS_MAX = 3
 SUGGESTIONS_MAX = 300
@@ -113,6 +113,8 @@ def show_value(value: Value) -> ShownValue:
         return ShownValue(_STATUS_TEXTS.get(value.status, value.status), "", None)
     text = f"{value.percent}%" if value.percent is not None else value.score or value.value or ""
     exact = f"{value.numerator} of {value.denominator}" if value.denominator is not None else ""
+    if value.on is not None:
+        exact = long_date(value.on)
     return ShownValue(text, exact, _BAND_OF.get(value.band or ""))
 
 

@@ -14,7 +14,7 @@ from services.access.problems import Problem
 from services.query.answers import PupilMonths, ScoreTracking, Value
 from services.query.directory import Choices
 from services.query.pages.overview_form import Pairs, address
-from services.query.pages.page_parts import field_errors, form_choices, show_value, title_of, whom
+from services.query.pages.page_parts import SUGGESTIONS_MAX, field_errors, form_choices, show_value, title_of, whom
 from services.query.pages.plain_form import fields_of_parameters
 from services.query.pages.wording import measure_label
 
@@ -64,10 +64,14 @@ def score_tracking_context(
         wrong.setdefault(error.anchor, []).append(error.detail)
     link = [(name, value) for name, value in pairs if name not in _NOT_OF_A_LINK]
     names = {entry.school: entry.name for entry in choices.schools}
+    schools = fields.get("school", ())
     following = None if answer is None else answer.next
     return {
         "form": fields,
-        "choices": form_choices(choices, fields.get("school", ())),
+        "choices": {
+            **form_choices(choices, schools),
+            "measures": choices.markbook_measures(schools)[:SUGGESTIONS_MAX],
+        },
         "errors": errors,
         "wrong": wrong,
         "answer": answer,

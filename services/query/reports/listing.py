@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from fractions import Fraction
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from services.query.answers import Listing, Members, PupilValues, Value
 from services.query.population import Cohort
 from services.query.questions import Reading
 from services.query.requests import Cursor, format_cursor
-from services.query.vectors import Ints, SchoolReading, Values
+from services.query.vectors import Ints, SchoolReading, Sittings, Sums
 
 _STATUS_OF = {NO_DATA: "no_data", NOT_APPLICABLE: "not_applicable"}
 
@@ -78,19 +79,32 @@ def list_members(report: str, reading: Reading, page: Page, columns: Sequence[Co
 def value_of(pupil: Listed, column: Column) -> Value:
     """What a pupil has in a measure on a day."""
     values = pupil.school.values(column.measure, column.on)
-    shown = int(values.percents[pupil.slot])
-    if shown in _STATUS_OF:
-        return Value(_STATUS_OF[shown])
-    numerator, denominator = _exact(values, pupil.slot)
-    band = None if column.bands is None else BAND_IDS[classify(shown, column.bands)]
-    return Value("value", percent=shown, numerator=numerator, denominator=denominator, band=band)
+    amount = int(values.amounts[pupil.slot])
+    band = _band_of(amount, column)
+    match values.source:
+        case Sittings() as sittings if sittings.present[pupil.slot]:
+            score = pupil.school.index.document.scores[int(sittings.scores[pupil.slot])]
+            on = date.fromordinal(int(sittings.days[pupil.slot]))
+            if column.measure.kind == "test":
+                return Value("value", score=score, band=band, on=on)
+            return Value("value", value=score, band=band, on=on)
+        case Sums() as sums if amount not in _STATUS_OF:
+            numerator, denominator = _exact(sums, pupil.slot)
+            return Value("value", percent=amount, numerator=numerator, denominator=denominator, band=band)
+    return Value(_STATUS_OF[amount])
 
 
-def _exact(values: Values, slot: int) -> tuple[str, str]:
+def _band_of(amount: int, column: Column) -> str | None:
+    """None where no bands were asked, or nothing can be banded."""
+    if column.bands is None or amount in _STATUS_OF:
+        return None
+    return BAND_IDS[classify(Fraction(amount, column.measure.per_unit), column.bands)]
+
+
+def _exact(sums: Sums, slot: int) -> tuple[str, str]:
     """Σ weight × state weight (or marks) over Σ weight (× the highest mark), as decimals."""
-    lane = values.lane
-    assert lane is not None, "a value has a lane"
-    numerator, denominator = int(values.numerators[slot]), int(values.denominators[slot])
+    lane = sums.lane
+    numerator, denominator = int(sums.numerators[slot]), int(sums.denominators[slot])
     return (
         decimal_text(numerator, lane.weight_scale * lane.state_scale),
         decimal_text(denominator * lane.marks_max, lane.weight_scale),

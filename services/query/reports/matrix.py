@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.domain.bands import BAND_IDS, BandArray, classify_many, overlay
+from services.domain.bands import BAND_IDS, BandArray, overlay
 from services.query.answers import Listing, Matrix, MeasureOn, Members, Overlay, Share, Unplotted
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Question, Reading, moments_of
@@ -68,8 +68,8 @@ def answer_members(reading: Reading, request: MatrixMembersRequest) -> Listing[M
 
 def _cells(cohort: Cohort, request: MatrixRequest) -> Ints:
     """The cell of each pupil, as row × 6 + column; the sixth of either holds those without a band."""
-    first = classify_many(cohort.percents(request.first, request.first_on), request.first_bands)
-    second = classify_many(cohort.percents(request.second, request.second_on), request.second_bands)
+    first = cohort.classify(request.first, request.first_on, request.first_bands)
+    second = cohort.classify(request.second, request.second_on, request.second_bands)
     return _side(first) * _SIDE + _side(second)
 
 

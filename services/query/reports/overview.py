@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.domain.bands import BAND_IDS, BandArray, classify_many, combine
+from services.domain.bands import BAND_IDS, BandArray, combine
 from services.domain.scores import NO_PERCENT, percent, percents
 from services.query.answers import (
     BandCounts,
@@ -62,7 +62,7 @@ def answer(reading: Reading, request: OverviewRequest) -> Overview:
 def measure_bands(cohort: Cohort, request: OverviewRequest) -> list[BandArray]:
     """The band index of each pupil in each measure."""
     return [
-        classify_many(cohort.percents(measure, request.clocks.as_at), cut_offs)
+        cohort.classify(measure, request.clocks.as_at, cut_offs)
         for measure, cut_offs in zip(request.measures, request.bands, strict=True)
     ]
 

@@ -29,6 +29,20 @@ def test_a_judgement_measure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "column", "per_unit"),
+    [
+        ("markbook:maths:Y3:overall", "", 1),
+        ("test:ks2:maths:-:scaled", "test:ks2:maths:-:scaled", 1000),
+        ("test:ks2:maths:paper-1:raw", "test:ks2:maths:paper-1:raw", 1000),
+        ("judgement:writing:levels", "judgement:writing:levels", 1000),
+    ],
+)
+def test_where_the_values_of_a_measure_are_and_how_they_are_counted(text: str, column: str, per_unit: int) -> None:
+    measure = parse_measure(text)
+    assert (measure.column, measure.per_unit) == (column, per_unit)
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ("", "unknown_measure"),

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from schemas.blocks import Entries, no_base, pack, reduce_entries, start_day
+from schemas.columns import PRESENT, column_stream, pack_value
 from schemas.documents import (
     FOREVER,
     Alias,
@@ -59,6 +60,15 @@ class Assessed(msgspec.Struct, frozen=True):
     covered: int
 
 
+class Sitting(msgspec.Struct, frozen=True):
+    """One sitting or judgement: its packed value."""
+
+    on: date
+    recorded_at: int
+    withdrawn_at: int
+    packed: int
+
+
 class Subject(msgspec.Struct):
     """A subject with its lane and the cell and weight of each objective."""
 
@@ -95,6 +105,8 @@ class HandMadeSchool:
         self._values: list[RosterValue] = [RosterValue("roll")]
         self._roster: list[tuple[int, int, int, int]] = []
         self._subjects: dict[str, Subject] = {}
+        self._columns: dict[str, dict[int, list[Sitting]]] = {}
+        self._scores: list[str] = []
         self.aliases: list[Alias] = []
         self.memberships: list[Membership] = []
 
@@ -185,6 +197,23 @@ class HandMadeSchool:
         if percent is not None:
             self.assess(pupil, subject, "o", percent, on)
 
+    def sit(
+        self,
+        pupil: str,
+        column: str,
+        score: str,
+        on: str,
+        *,
+        recorded: str | None = None,
+        withdrawn: str | None = None,
+    ) -> None:
+        """A sitting of a test or a judgement, recorded on its day unless told, and perhaps withdrawn later."""
+        if score not in self._scores:
+            self._scores.append(score)
+        packed = PRESENT + pack_value(day(on).toordinal(), self._scores.index(score))
+        sitting = Sitting(day(on), noon(recorded or on), noon(withdrawn) if withdrawn else FOREVER, packed)
+        self._columns.setdefault(column, {}).setdefault(self._slot(pupil), []).append(sitting)
+
     def document(self) -> SchoolDocument:
         """The school document."""
         lanes = tuple(subject.lane for subject in self._subjects.values())
@@ -199,6 +228,8 @@ class HandMadeSchool:
             lanes=tuple(msgspec.structs.replace(lane, lane=f"{lane.subject}-1") for lane in lanes),
             rectangles=(Rectangle(0, FOREVER, 0, FOREVER, tuple(f"{lane.subject}-1" for lane in lanes)),),
             aliases=tuple(self.aliases),
+            columns=tuple(self._columns),
+            scores=tuple(self._scores),
         )
 
     def blocks(self) -> dict[str, bytes]:
@@ -212,6 +243,9 @@ class HandMadeSchool:
                 for r, d, overall, assessed in _fold(facts, lane)
             ]
             blocks[score_stream(lane)] = _pack(entries)
+        for column, chains in self._columns.items():
+            changes = [(slot, change) for slot, sittings in chains.items() for change in _fold_sittings(sittings)]
+            blocks[column_stream(column)] = _pack([(r, slot, d, change, 0) for slot, (r, d, change) in changes])
         return blocks
 
     def reading(self, known: str | None = None) -> SchoolReading:
@@ -255,6 +289,24 @@ def _steps(facts: list[Assessed], days: list[date], instant: int, lane: Lane) ->
         carried = values[earlier][1] if same_year else 0
         steps[later] = values[later][0] - values[earlier][0], values[later][1] - carried
     return steps
+
+
+def _fold_sittings(sittings: list[Sitting]) -> Iterator[tuple[int, int, int]]:
+    """The entries (recorded_at, day, change) of one pupil in a column."""
+    instants = sorted({one.recorded_at for one in sittings} | {one.withdrawn_at for one in sittings} - {FOREVER})
+    days = sorted({one.on for one in sittings})
+    before = [0] * len(days)
+    for instant in instants:
+        standing = [one for one in sittings if one.recorded_at <= instant < one.withdrawn_at]
+        worth = [
+            max((one for one in standing if one.on <= d), key=lambda one: (one.on, one.recorded_at), default=None)
+            for d in days
+        ]
+        after = [0 if one is None else one.packed for one in worth]
+        after = [later - earlier for earlier, later in pairwise([0, *after])]
+        for d, old, new in zip(days, before, after, strict=True):
+            yield instant, d.toordinal(), new - old
+        before = after
 
 
 def _pack(entries: list[tuple[int, int, int, int, int]]) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from services.domain.bands import parse_bands
 from services.domain.measures import parse_measure
 from services.query.answers import Matrix
+from services.query.questions import Moment
 from services.query.reports import matrix
 from services.query.requests import Clocks, MatrixMembersRequest, MatrixRequest, Population
 from tests.unit.query.hand_made import HandMadeSchool, day, reading_of
@@ -145,7 +146,7 @@ def test_the_question_asks_for_both_dates_and_the_rosters_of_own_year() -> None:
     question = matrix.question(request_of(OWN_YEAR, "markbook:maths:Y3:overall", **DATES))
     assert question.on == day("2025-11-30")
     assert set(question.moments([])) == {
-        (day("2025-08-31"), "maths"),
-        (day("2025-08-31"), None),
-        (day("2025-11-30"), "maths"),
+        Moment(day("2025-08-31"), "maths"),
+        Moment(day("2025-08-31")),
+        Moment(day("2025-11-30"), "maths"),
     }

@@ -13,7 +13,7 @@ from tests.unit.query.oak import make_oak
 def percent_of(school: HandMadeSchool, pupil: str, measure: str, on: str, known: str | None = None) -> int:
     reading = school.reading(known)
     values = reading.values(parse_measure(measure), day(on))
-    return int(values.percents[reading.index.document.pupils.index(pupil)])
+    return int(values.amounts[reading.index.document.pupils.index(pupil)])
 
 
 MONTH_ENDS = ("2025-09-30", "2025-10-31", "2025-11-30", "2025-12-31", "2026-01-31", "2026-02-28")

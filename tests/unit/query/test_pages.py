@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 
 from services.access.problems import Problem, ProblemError
@@ -20,8 +21,10 @@ from services.query.directory import Choices, Entry
 from services.query.openapi import DOCUMENT
 from services.query.pages import overview_form, plain_form, sessions, wording
 from services.query.pages.overview_page import members_context, overview_context
+from services.query.pages.page_parts import form_choices
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import STYLE_SHEET, render
+from services.query.pages.score_tracking_page import score_tracking_context
 from services.query.query_string import decode_query
 from services.query.reports import overview
 from services.query.requests import By, Clocks, OverviewRequest, Population
@@ -284,6 +287,30 @@ def test_without_the_right_pupils_are_shown_by_id() -> None:
     assert "pup_1" in page.text
     assert "may not see names" in page.text
     assert "Name" not in page.text
+
+
+def test_forms_offer_tests_and_judgements_but_score_tracking_does_not() -> None:
+    columns = ("judgement:writing:levels", "test:ks2:maths:-:scaled")
+    choices = Choices((msgspec.structs.replace(ENTRY, columns=columns),), ())
+    offered = form_choices(choices, ())["measures"]
+    assert set(columns) < set(offered) and MATHS in offered
+    tracked = score_tracking_context([], choices, None, None, False)["choices"]["measures"]
+    assert MATHS in tracked and not set(columns) & set(tracked)
+
+
+def test_the_legend_of_a_test_holds_scores() -> None:
+    school = make_oak()
+    school.sit("amy", "test:ks2:maths:-:scaled", "99.5", "2025-11-12")
+    request = OverviewRequest(
+        Population(schools=("oak",)),
+        Clocks(day("2025-11-30")),
+        (parse_measure("test:ks2:maths:-:scaled"),),
+        (parse_bands("80,99.5,100,110", whole_percent=False),),
+    )
+    answer = overview.answer(reading_of(school.reading()), request)
+    page = Page(render("overview.html", who="", **overview_context(PAIRS, CHOICES, answer, None, NOW)))
+    for words in ("maths, test ks2, scaled", "below 80", "80 to under 99.5", "99.5 to under 100", "110 and over"):
+        assert words in page.text
 
 
 # --- All pages ---------------------------------------------------------------------------------------------------

@@ -100,6 +100,31 @@ def test_bands_one_for_each_measure_or_one_for_all() -> None:
     assert each.bands[1] == parse_bands("99.5,100,110,115", whole_percent=False)
 
 
+@pytest.mark.parametrize(
+    ("bands", "code"),
+    [
+        ("80,99.5,100,110", "not_whole"),
+        ("80,90,100,110", "out_of_range"),
+        ("1,2,2,3", "out_of_order"),
+    ],
+)
+def test_one_bands_for_all_must_suit_each_measure(bands: str, code: str) -> None:
+    mixed = f"school=oak&measure=test:ks2:maths:-:scaled&{MATHS}&bands={bands}"
+    assert faults(overview, mixed) == [("bands", code)]
+    scores = "school=oak&measure=test:ks2:maths:-:scaled&measure=judgement:maths:ta"
+    assert len(overview(f"{scores}&bands=80,99.5,100,110.125").bands) == 2
+    assert faults(overview, f"{scores}&bands=1,2,3,1000000.001") == [("bands", "out_of_range")]
+    assert faults(overview, f"{scores}&bands=1,2,3,4.0001") == [("bands", "not_a_number")]
+
+
+def test_each_side_of_a_matrix_has_bands_of_its_kind() -> None:
+    mixed = f"school=oak&first={MATHS.removeprefix('measure=')}&second=test:ks2:maths:-:scaled@2026-01-31"
+    request = matrix(f"{mixed}&first_bands=35,50,70,85&second_bands=80,99.5,100,110")
+    assert (request.second.column, request.second_bands.shown()) == ("test:ks2:maths:-:scaled", [80, "99.5", 100, 110])
+    wrong = f"{mixed}&first_bands=80,99.5,100,110&second_bands=80,99.5,100,110"
+    assert faults(matrix, wrong) == [("first_bands", "not_whole")]
+
+
 def test_the_same_measure_may_be_banded_twice() -> None:
     assert len(overview(f"school=oak&{MATHS}&{MATHS}&{BANDS}&bands=10,20,30,40").measures) == 2
 
@@ -271,6 +296,7 @@ def test_wrong_members_are_refused_by_name(query: str, fault: tuple[str, str]) -
         (f"school=oak&{MATHS}&members=always", ("members", "unknown_value")),
         (f"school=oak&{MATHS}&{BANDS}", ("bands", "unknown_parameter")),
         ("school=oak&measure=test:ks2:maths:-:scaled", ("measure", "not_a_markbook_measure")),
+        ("school=oak&measure=judgement:maths:ta", ("measure", "not_a_markbook_measure")),
     ],
 )
 def test_wrong_score_tracking_is_refused_by_name(query: str, fault: tuple[str, str]) -> None:
