@@ -27,9 +27,11 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	@touch $(STAMP)
 
-lock: install ## requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --extra dev --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links --no-annotate --no-header -o requirements.lock pyproject.toml
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+    --no-annotate --no-header
+lock: install ## both locks anew from pyproject.toml: of a developer, and of the image
+	$(LOCK) --extra dev -o requirements.lock pyproject.toml
+	$(LOCK) -c requirements.lock -o requirements-runtime.lock pyproject.toml
 
 demo: install ## the product with the demonstration trust, until Ctrl-C
 	@exec $(BIN)/markledger demo
