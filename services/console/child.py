@@ -30,17 +30,23 @@ def end_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the child that `arguments` name."""
+    """Run the child that `arguments` name; the edge of its process: what ends it is one line in the log."""
     end_with_parent()
     from services.console.serving import run_projector_process, serve_both
 
-    match arguments:
-        case ["web", descriptor]:
-            serve_both(socket.socket(fileno=int(descriptor)))
-        case ["projector"]:
-            asyncio.run(run_projector_process())
-        case _:
-            sys.exit("usage: python -m services.console.child web FD | projector")
+    try:
+        match arguments:
+            case ["web", descriptor]:
+                serve_both(socket.socket(fileno=int(descriptor)))
+            case ["projector"]:
+                asyncio.run(run_projector_process())
+            case _:
+                sys.exit("usage: python -m services.console.child web FD | projector")
+    except (Exception, asyncio.CancelledError) as error:
+        import structlog
+
+        structlog.get_logger("markledger.console").error("the process ends", exc_info=error)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,16 @@ async def _serve(part: Part, settings: Settings, config: uvicorn.Config, listene
             config.app = application
             await _Server(config).serve(sockets=[listener] if listener is not None else None)
     finally:
-        await pool.close()
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Close the pool; connections that do not come back (their server is gone) are dropped."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 @contextlib.asynccontextmanager

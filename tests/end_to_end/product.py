@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ class Product:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(COMMAND), "up", "--port", str(port)],
+                [*_dying_with_the_test(), str(COMMAND), "up", "--port", str(port)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -145,6 +146,11 @@ class Product:
         environment = {**self.environment, "MARKLEDGER_URL": self.url}
         command = [str(COMMAND), *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **extra)
+
+
+def _dying_with_the_test() -> list[str]:
+    """A killed test run must not leave products behind; the product ends its own children."""
+    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
 def _is_child(process: psutil.Process, name: str) -> bool:

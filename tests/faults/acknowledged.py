@@ -16,6 +16,8 @@ from tests.servers.process import wait_until
 SCHOOL = "acknowledged"
 OBJECTIVES = 400
 READY_SECONDS = 90.0
+RETRY_SECONDS = 1.0
+"""How long a client waits before it sends again; the product's Retry-After is of that order."""
 
 
 class AcknowledgedFacts:
@@ -25,6 +27,7 @@ class AcknowledgedFacts:
         self._product = product
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._post_all, daemon=True)
+        self._product_away = threading.Event()  # nobody sets it: waiting on it is waiting for a while
         self._failure: str | None = None
         self.acknowledged = 0
         self.retries = 0
@@ -40,6 +43,11 @@ class AcknowledgedFacts:
         self._stopping.set()
         self._thread.join(timeout=READY_SECONDS * 2)
         assert self._failure is None, self._failure
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be posted."""
+        return not self._thread.is_alive()
 
     def _post_all(self) -> None:
         with self._product.client() as client:
@@ -72,6 +80,7 @@ class AcknowledgedFacts:
                 self._failure = f"fact {number}: {answer.status_code} {answer.text[:500]}"
                 return False
             self.retries += 1
+            self._product_away.wait(RETRY_SECONDS)
             wait_until_ready(client)
 
 

@@ -18,15 +18,17 @@ import httpx
 import pytest
 
 from tests.end_to_end.product import Product
-from tests.faults.acknowledged import AcknowledgedFacts, assert_all_are_there, prepare, wait_until_ready
+from tests.faults.acknowledged import RETRY_SECONDS, AcknowledgedFacts, assert_all_are_there, prepare, wait_until_ready
 from tests.faults.marks import ROWS, assert_marks_are, marks_file, send_rosters
 from tests.servers.kafka import KafkaBroker
+from tests.servers.process import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.end_to_end]
 
 KILLS = int(os.environ.get("MARKLEDGER_TEST_KILLS", "2"))
 SEED = int(os.environ.get("MARKLEDGER_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 BACK_SECONDS = 15.0
+SEND_SECONDS = 180.0
 VICTIMS = ("projector", "ingest", "log server")
 BACK_ENDS = ("embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres_server]))
 
@@ -67,7 +69,7 @@ def test_killed_during_an_import(product: Product, back_end: str, broker: KafkaB
         for number in range(1, KILLS + 1):
             delay = chance.uniform(0.02, seconds)
             with AcknowledgedFacts(product) as facts:
-                position, sent, back = _import_with_a_kill(client, marks_file(number), kill, delay)
+                position, sent, back = _import_with_a_kill(product, marks_file(number), kill, delay, facts)
             assert_marks_are(client, number, position)
             assert_all_are_there(client, facts, acknowledged)
             acknowledged = max(acknowledged, facts.acknowledged)
@@ -81,36 +83,55 @@ def test_killed_during_an_import(product: Product, back_end: str, broker: KafkaB
         assert result["equal"] is True and result["dead_letters"] == 0 and result["behind"] == 0, result
 
 
-def _import_with_a_kill(client: httpx.Client, content: bytes, kill: Kill, delay: float) -> tuple[str, int, float]:
-    """The position after the import, how often it was sent, and how long the product was away."""
-    killed = threading.Event()
-    failures: list[Exception] = []
-    back: list[float] = []
+class _Sender:
+    """Sends one file in a thread of its own, again and again until it is answered."""
 
-    def strike() -> None:
+    def __init__(self, product: Product, content: bytes) -> None:
+        self._product = product
+        self._content = content
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._failure: BaseException | None = None
+        self._ended = threading.Event()
+        self.sent = 0
+        self.position = ""
+        self._thread.start()
+
+    def result(self) -> str:
+        """The position after the import."""
+        self._thread.join(timeout=SEND_SECONDS)
+        assert self._failure is None, self._failure
+        assert self.position, "the import was never answered"
+        return self.position
+
+    def _send(self) -> None:
         try:
-            kill()
-            up_again = time.monotonic()
-            with httpx.Client(base_url=client.base_url) as watcher:
-                wait_until_ready(watcher, BACK_SECONDS)
-            back.append(time.monotonic() - up_again)
-        except Exception as error:
-            failures.append(error)
-        killed.set()
+            with self._product.client() as client:
+                while not self.position:
+                    self.sent += 1
+                    self.position = _try_to_send(client, self._content)
+                    if not self.position:
+                        self._ended.wait(RETRY_SECONDS)
+                        wait_until_ready(client)
+        except (AssertionError, TimeoutError, httpx.HTTPError) as failure:
+            self._failure = failure
 
-    timer = threading.Timer(delay, strike)
-    timer.start()
-    sent = 0
-    position = ""
-    while not (position and killed.is_set()):
-        sent += 1
-        position = _try_to_send(client, content)
-        if not position:
-            wait_until_ready(client)
-        elif not killed.wait(timeout=120):
-            raise AssertionError("the kill did not end")
-    assert not failures, failures
-    return position, sent, back[0]
+
+def _import_with_a_kill(
+    product: Product, content: bytes, kill: Kill, delay: float, facts: AcknowledgedFacts
+) -> tuple[str, int, float]:
+    """The position after the import, how often it was sent, and how long until facts were acknowledged again.
+
+    The kill is made here, in the main thread: a server that a test starts ends with the thread that started it.
+    """
+    sender = _Sender(product, content)
+    threading.Event().wait(delay)
+    kill()
+    before, up_again = facts.acknowledged, time.monotonic()
+    with product.client() as watcher:
+        wait_until_ready(watcher, BACK_SECONDS)
+    wait_until(lambda: facts.acknowledged > before or facts.ended, "an acknowledged fact", BACK_SECONDS)
+    back = time.monotonic() - up_again
+    return sender.result(), sender.sent, back
 
 
 def _killer(product: Product, broker: KafkaBroker | None, victim: str) -> Kill:
