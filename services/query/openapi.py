@@ -38,8 +38,8 @@ _PARAMETERS: Mapping[str, str] = {
     "wait_seconds": "How long to wait for min_position, 0 to 30. Default: 2.",
     "measure": "markbook:SUBJECT:ABILITY:overall (or assessed), test:TEST:SUBJECT:COMPONENT:SCORE_TYPE (COMPONENT - if "
     "there is none), judgement:SUBJECT:SCALE.",
-    "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each. Whole percents for markbooks; scores "
-    "may have three decimals.",
+    "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each. "
+    "Whole percents for markbooks; scores may have three decimals.",
     "settings": "The id of saved settings, instead of bands.",
     "by": "Rows: school, year-group, group or characteristic:NAME.",
     "denominator": "What percents divide by: row (default) or with_data.",
