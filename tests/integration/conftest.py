@@ -1,4 +1,4 @@
-"""Fixtures of the projector's tests: a pool and a log of the back end, closed in order."""
+"""Fixtures of these tests: log lines of one line; a pool and a log of the back end, closed in order."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+import structlog
 
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
 from services.runtime.postgres import open_pool
 from tests.servers.backend import Backend
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_log_lines() -> None:
+    """structlog's own default paints every local variable of a traceback, for seconds."""
+    processors = structlog.processors
+    structlog.configure([processors.add_log_level, processors.format_exc_info, processors.KeyValueRenderer()])
 
 
 @pytest.fixture
