@@ -38,9 +38,10 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 class Product:
-    """One running `markledger up`. Its standard error goes to `DATA_DIR/../up.log`."""
+    """One running `markledger up` (or `demo`). Its standard error goes to `DATA_DIR/../up.log`."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, command: str = "up") -> None:
+        self.command = command
         self.data_dir = data_dir
         self.environment = clean_environment({**(environment or {}), "MARKLEDGER_DATA_DIR": str(data_dir)})
         self.log_path = data_dir.parent / "up.log"
@@ -60,7 +61,7 @@ class Product:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*_dying_with_the_test(), str(COMMAND), "up", "--port", str(port)],
+                [*_dying_with_the_test(), str(COMMAND), self.command, "--port", str(port)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
