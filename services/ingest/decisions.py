@@ -25,7 +25,7 @@ class Caller(msgspec.Struct, frozen=True):
     may_migrate: bool
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """Why one row or event changes nothing: the field ("" = all of it), a stable code, the reason and the fix."""
 
     field: str
@@ -33,7 +33,7 @@ class Rejection(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What became of one row or event: rejected, or accepted with `facts`, or (no facts) a duplicate.
 
     `schools`: those that an accepted one or a duplicate touches. `names`: an enrolment that was accepted or known
@@ -48,7 +48,7 @@ class Decision(msgspec.Struct, frozen=True):
     names: tuple[told.SentPupil, datetime] | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A row of a file with the hashes of its key and content; its days are dates."""
 
     sent: told.SentRow
@@ -72,7 +72,7 @@ class Refused(Exception):
         self.rejection = Rejection(field, code, detail)
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a row is to the facts of its key: a `duplicate`, or a new `revision`, perhaps in the place of another."""
 
     revision: int = 0

@@ -181,6 +181,10 @@ class Curricula:
         return [kept.said for kept in self._standing if not key or kept.key != key]
 
 
+_UNKNOWN_SCHOOL = School()
+_NO_CURRICULA = Curricula()
+
+
 class Knowledge:
     """What is known of everything that one chunk names. Private to the one that decides: `learn` changes it.
 
@@ -208,11 +212,11 @@ class Knowledge:
 
     def school(self, school: str) -> School:
         """The school called so, known or not."""
-        return self.schools.setdefault(school, School())
+        return self.schools.get(school) or _UNKNOWN_SCHOOL
 
     def curriculum(self, school: str) -> Curricula:
         """The curricula of a school, perhaps none."""
-        return self.curricula.setdefault(school, Curricula())
+        return self.curricula.get(school) or _NO_CURRICULA
 
     def learn(self, fact: Fact) -> None:
         """Take in a fact that was just accepted."""

@@ -7,6 +7,7 @@ as both are there. A log that is not the registry's own is an error that waiting
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from datetime import datetime
 
@@ -76,6 +77,8 @@ class Serving:
             FACTS.name, self._partitions, retention_ms=FACTS.retention_ms, compacted=FACTS.compacted
         )
         await self._registry.start()
+        gc.collect()
+        gc.freeze()  # what is there by now stays: a chunk makes so many objects that it would be searched all the time
         _log.info("ingest is ready", partitions=self._partitions)
 
     async def _start_when_possible(self) -> None:
