@@ -32,6 +32,9 @@ app.add_typer(projector_app, name="projector")
 app.add_typer(dead_letters_app, name="deadletters")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+WatchPort = Annotated[
+    int | None, typer.Option("--port", help="Show /healthz and /metrics on this port.", min=1, max=65535)
+]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where the embedded database and the secrets are. [MARKLEDGER_DATA_DIR]")
@@ -80,7 +83,9 @@ def query(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT, data_dir: DataDi
 
 
 @projector_app.callback(invoke_without_command=True)
-def projector(context: typer.Context, data_dir: DataDir = None) -> None:
+def projector(
+    context: typer.Context, host: Host = DEFAULT_HOST, port: WatchPort = None, data_dir: DataDir = None
+) -> None:
     """Run the projector alone."""
     if context.invoked_subcommand is not None:
         return
@@ -88,7 +93,7 @@ def projector(context: typer.Context, data_dir: DataDir = None) -> None:
 
     from services.console.serving import run_projector_alone
 
-    asyncio.run(run_projector_alone(_settings(data_dir=data_dir)))
+    asyncio.run(run_projector_alone(_settings(data_dir=data_dir), host, port))
 
 
 @projector_app.command("status")

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from typing import Literal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, Literal
 
 import asyncpg
 import uvicorn
@@ -52,10 +52,30 @@ async def run_projector_process() -> None:
     await _run_projector(read_settings())
 
 
-async def run_projector_alone(settings: Settings) -> None:
-    """The projector in a process of its own. Raises InvalidSettings, PostgresError."""
+async def run_projector_alone(settings: Settings, host: str, port: int | None) -> None:
+    """The projector in a process of its own, with health and metrics on a port if there is one.
+
+    Raises InvalidSettings, PostgresError.
+    """
     async with database_of(settings) as url:
-        await _run_projector(settings_with(settings, database_url=url))
+        told = settings_with(settings, database_url=url)
+        if port is None:
+            await _run_projector(told)
+        else:
+            await _watched(_run_projector(told), uvicorn_config(host, port))
+
+
+async def _watched(work: Coroutine[Any, Any, None], config: uvicorn.Config) -> None:
+    from services.projector.watch import create_app
+
+    config.app = create_app()
+    server = _BesideServer(config)
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        await work
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def _run_projector(settings: Settings) -> None:
@@ -115,6 +135,14 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+class _BesideServer(uvicorn.Server):
+    """Runs beside the work of the process, which takes the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 

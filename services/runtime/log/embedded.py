@@ -36,7 +36,8 @@ COPY_FROM_ITEMS: Final = 100
 LOOK_AGAIN_SECONDS: Final = 0.2
 
 _SCHEMA_LOCK = 0x6D6C_6C6F_67
-_LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+# InternalClientError is what asyncpg raises when the server dies in the middle of an answer.
+_LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError)
 _REFUSED = (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)
 
 _APPEND = """

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from services.runtime.log.interface import (
@@ -30,6 +31,8 @@ FETCH_PARTITION_BYTES_MAX: Final = 1024 * 1024
 FETCH_WAIT_MS: Final = 100
 LOOK_SECONDS: Final = 2.0
 """How often an idle reader asks whether its topic is still the same, and whether Kafka answers at all."""
+
+_log = structlog.get_logger("markledger.log")
 
 
 class KafkaReader:
@@ -176,7 +179,11 @@ class KafkaReader:
     async def _forget_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            # After a broker's death stop() may end as cancelled, or fail; this reader is done with it either way.
+            stopping = asyncio.ensure_future(consumer.stop())
+            await asyncio.wait({stopping})
+            if not stopping.cancelled() and stopping.exception() is not None:
+                _log.warning("a consumer did not stop cleanly", fault=type(stopping.exception()).__name__)
 
     def _at(self, partition: int) -> Any:
         return TopicPartition(self._topic, partition)
