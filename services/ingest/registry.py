@@ -37,6 +37,8 @@ Placed = tuple[int, Fact]
 _ABOUT_SCHOOLS = frozenset({SchoolRegistered, SchoolJoinedTrust, SchoolLeftTrust})
 _KEPT_BY_TYPE = _ABOUT_SCHOOLS | {PupilEnrolled, FactWithdrawn, CurriculumPublished}
 
+_LARGE_TABLES = ("told", "pupil")
+
 CATCH_UP_RECORDS = 5_000
 _SCHEMA_LOCK = "markledger ingest"
 _log = structlog.get_logger("markledger.ingest.registry")
@@ -103,7 +105,8 @@ class Registry:
         for offset, fact in placed:
             rows.add(offset, fact)
         if are_new:
-            await _copy_told(connection, rows.take("told"))
+            for table in _LARGE_TABLES:
+                await _copy(connection, table, rows.take(table))
         for statement, columns in rows.statements():
             await connection.execute(statement, *columns)
 
@@ -156,11 +159,11 @@ class Registry:
         _log.info("caught up", partition=partition, start=start, next_offset=batch.next_offset, end=end)
 
 
-async def _copy_told(connection: Any, rows: list[tuple[Any, ...]]) -> None:
+async def _copy(connection: Any, table: str, rows: list[tuple[Any, ...]]) -> None:
     """Much faster than an INSERT, but it cannot pass over what is there."""
     if rows:
-        names = [name.strip('"') for name, _ in _COLUMNS["told"]]
-        await connection.copy_records_to_table("told", schema_name="ingest", columns=names, records=rows)
+        names = [name.strip('"') for name, _ in _COLUMNS[table]]
+        await connection.copy_records_to_table(table, schema_name="ingest", columns=names, records=rows)
 
 
 def _decoded(value: bytes | None) -> AnyFact | None:
