@@ -72,6 +72,11 @@ class SchoolIndex:
         """What each score of the document is worth, in thousandths; NO_DATA for what is no number."""
         return amounts_of(self.document.scores)
 
+    @cached_property
+    def is_registered(self) -> bool:
+        """Whether a registration stands by all that is known now: what was withdrawn was never there."""
+        return not self.document.details or self.document.details[-1].known_to == FOREVER
+
     def details_at(self, known_at: int) -> SchoolDetails | None:
         """Name and calendar as known then; None: the school was not known yet."""
         return next((d for d in self.document.details if d.known_from <= known_at < d.known_to), None)
