@@ -47,18 +47,20 @@ def read_import(query_string: bytes, content_type: str, new_id: str) -> ImportRe
     single = {name: values[0] for name, values in given.items() if name in _ONCE}
     for name in _ONCE:
         if len(given.get(name, ())) > 1:
-            raise _refused(name, "repeated_parameter", f"{name} is given twice: keep one.")
+            raise _refuse_parameter(name, "repeated_parameter", f"{name} is given twice: keep one.")
     if "kind" not in single:
-        raise _refused("kind", "missing_value", "Say what the file holds: kind=assessments, for example.")
+        raise _refuse_parameter("kind", "missing_value", "Say what the file holds: kind=assessments, for example.")
     try:
         kind = find_kind(single["kind"]).name
     except HeaderFault as fault:
-        raise _refused("kind", fault.code, fault.detail) from fault
+        raise _refuse_parameter("kind", fault.code, fault.detail) from fault
     import_id = single.get("import_id", new_id)
     if not is_import_id(import_id):
-        raise _refused("import_id", "invalid_import_id", "An import id is imp_ and 1 to 60 letters and digits.")
+        raise _refuse_parameter(
+            "import_id", "invalid_import_id", "An import id is imp_ and 1 to 60 letters and digits."
+        )
     if single.get("states") is not None and kind != CURRICULUM:
-        raise _refused("states", "unknown_parameter", "Only a curriculum has states: leave it out.")
+        raise _refuse_parameter("states", "unknown_parameter", "Only a curriculum has states: leave it out.")
     _check_media_type(content_type, kind)
     return ImportRequest(
         import_id=import_id,
@@ -76,10 +78,10 @@ def read_page(query_string: bytes) -> Page:
     given = _read(query_string, ("limit", "cursor"))
     limit = given.get("limit", [str(LIMIT_DEFAULT)])[0]
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= LIMIT_MAX:
-        raise _refused("limit", "out_of_range", f"limit is a number from 1 to {LIMIT_MAX}.")
+        raise _refuse_parameter("limit", "out_of_range", f"limit is a number from 1 to {LIMIT_MAX}.")
     cursor = given.get("cursor", [None])[0]
     if cursor is not None and not is_import_id(cursor):
-        raise _refused("cursor", "invalid_cursor", "The cursor is not one that this address gave.")
+        raise _refuse_parameter("cursor", "invalid_cursor", "The cursor is not one that this address gave.")
     return Page(int(limit), cursor)
 
 
@@ -88,7 +90,9 @@ def read_idempotency_key(header: str | None) -> str | None:
     if header is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(header):
-        raise _refused("Idempotency-Key", "invalid_idempotency_key", "Use 1 to 255 printable ASCII characters.")
+        raise _refuse_parameter(
+            "Idempotency-Key", "invalid_idempotency_key", "Use 1 to 255 printable ASCII characters."
+        )
     return header
 
 
@@ -103,7 +107,9 @@ def _read(query_string: bytes, known: tuple[str, ...]) -> dict[str, list[str]]:
     for name, value in pairs:
         if name not in known:
             there = f"this address takes {', '.join(known)}" if known else "this address takes none"
-            raise _refused(shown(name), "unknown_parameter", f"There is no parameter '{shown(name)}': {there}.")
+            raise _refuse_parameter(
+                shown(name), "unknown_parameter", f"There is no parameter '{shown(name)}': {there}."
+            )
         given.setdefault(name, []).append(value)
     return given
 
@@ -112,12 +118,12 @@ def _read_source(text: str) -> str:
     try:
         return parse_identifier(text)
     except FieldError as error:
-        raise _refused("source", error.code, error.detail) from error
+        raise _refuse_parameter("source", error.code, error.detail) from error
 
 
 def _read_flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
-        raise _refused(name, "invalid_flag", f"{name} is true or false.")
+        raise _refuse_parameter(name, "invalid_flag", f"{name} is true or false.")
     return text == "true"
 
 
@@ -133,6 +139,6 @@ def _check_media_type(content_type: str, kind: str) -> None:
         )
 
 
-def _refused(parameter: str, code: str, detail: str) -> Problem:
+def _refuse_parameter(parameter: str, code: str, detail: str) -> Problem:
     error = ProblemError(code=code, detail=detail, parameter=parameter)
     return Problem(422, code, "The request is not valid", detail, [error])

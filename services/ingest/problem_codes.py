@@ -64,6 +64,10 @@ _FIELDS = {
     "reserved_value": "'Not known' is what reports call a missing value: leave the row or the cell out.",
     "reserved_name": "own-year and any have a meaning of their own in measures: give the ability another name.",
     "invalid_pupil": "A pupil's reference has a prefix such as upn: and nothing after it: put the number after it.",
+    "invalid_judgement": (
+        "A judgement is a number, or a code of letters A-Z a-z, digits and . _ ~ + * = - without spaces, with a letter "
+        "or digit first: send the code that the scale has for it, not its description."
+    ),
     "invalid_colour": "A colour is #rrggbb or a plain name such as green.",
     "invalid_choice": "The value is not one of the few words that its field takes: use one of those listed.",
     "invalid_time_zone": "The time zone is not known: use an IANA name such as Europe/London.",
@@ -75,10 +79,11 @@ _FIELDS = {
         "A date lies before 1990-01-01 (of birth: 1900-01-01) or more than 10 years ahead: check its year."
     ),
     "in_the_future": (
-        "What was assessed or recorded cannot lie in the future (today in the school's own time zone): check the date."
+        "What was assessed, sat, judged or recorded cannot lie in the future (today in the school's own time zone): "
+        "check the date."
     ),
     "after_recorded_at": (
-        "Nothing is assessed after the day on which it was recorded: check assessed_on and recorded_at."
+        "Nothing is assessed, sat or judged after the day on which it was recorded: check that day and recorded_at."
     ),
     "ends_before_starts": "An end lies before its start: an end is the last day, inclusive.",
     "not_a_number": "A decimal number has digits and a point, without exponent, plus sign or separators.",
@@ -133,5 +138,26 @@ _LEDGER = {
     ),
 }
 
-PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER
+_REQUESTS = {
+    "unknown_parameter": "The address has no such parameter: take it out, or correct its name.",
+    "repeated_parameter": "A parameter that may be given once is given twice: keep one.",
+    "invalid_query": "The query string is not encoded as UTF-8, or has too many parameters: encode it anew.",
+    "invalid_import_id": "An import id that is chosen by the sender is imp_ and 1 to 60 letters and digits.",
+    "invalid_flag": "The parameter is true or false.",
+    "invalid_cursor": "A cursor is taken from the answer before: leave it out to begin with the first page.",
+    "invalid_idempotency_key": "An Idempotency-Key has 1 to 255 printable ASCII characters without spaces.",
+    "idempotency_key_reused": (
+        "Another request was sent under this Idempotency-Key in the last 24 hours: use a new key for each request."
+    ),
+    "import_id_taken": "There is an import with this id already: ask for it, choose another id, or leave it out.",
+    "import_running": "The import is still running: ask for it until it has ended, then reverse it.",
+    "unknown_import": "There is no such import, or another key has sent it: list the imports of the key.",
+    "connection_cut": "The connection ended before the body did; complete rows stand: send it again.",
+    "another_log": (
+        "The log is not the one that this product has written so far, so nothing is accepted: an operator has "
+        "to connect the right log, or to build the registry again from this one."
+    ),
+}
+
+PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER | _REQUESTS
 """Code → what it means and what to do."""

@@ -21,6 +21,8 @@ PLACE_OF_CODE = {
     "refuse": 1,
     "refuse_body": 1,
     "Refused": 1,
+    "Problem": 1,
+    "_refuse_parameter": 1,
     "RowFault": 2,
 }
 """Which argument of what makes a refusal is its code."""
