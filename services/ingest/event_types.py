@@ -1,6 +1,6 @@
 """The table of what may be sent as an event: for each type its fields, those of the file's columns where it has one.
 
-ResultRecorded and JudgementRecorded come with their kinds of files.
+A new type is one entry in EVENT_TYPES; how a body is read against the table is `event_bodies`' to know.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ EVENT_TYPES: dict[str, Shape] = {
         _as_event("PupilsSplit", SentSplit, PUPIL, required("other", read.parse_pupil)),
         Shape(CURRICULUM_PUBLISHED, (*HEAD_COLUMNS, *_ENVELOPE), dict),
         _as_row("ObjectiveAssessed", "assessments"),
+        _as_row("ResultRecorded", "results"),
+        _as_row("JudgementRecorded", "judgements"),
         _as_event(
             "FactWithdrawn", SentWithdrawal, required("withdraws", read.parse_text), optional("reason", read.parse_line)
         ),

@@ -23,11 +23,13 @@ EARLIEST_BIRTH = date(1900, 1, 1)
 YEARS_AHEAD = 10
 WEIGHT_MAX = 1000
 MARKS_MAX = 1000
+SCORE_MAX = 1_000_000
 SEQUENCE_MAX = 2**31 - 1
 NOT_KNOWN = "Not known"
 RESERVED_ABILITIES = ("own-year", "any")
 NATIONS = ("england", "scotland", "wales", "northern-ireland")
 GROUP_KINDS = ("class", "user")
+DATE_PRECISIONS = ("day", "month", "year")
 KNOWN_ACROSS_SCHOOLS = ("upn:", "uln:", "scn:", "trust:")
 
 _SHOWN_LENGTH = 80
@@ -38,6 +40,7 @@ _INSTANT = re.compile(
 )
 _DECIMAL = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+_JUDGED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+*=-]{0,127}|-[0-9]{1,40}(?:\.[0-9]{1,40})?")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}|#[0-9A-Fa-f]{3}|[a-z]{3,32}")
 _JOINERS = "\u200c\u200d"
 
@@ -138,6 +141,18 @@ def parse_value(text: str) -> str:
     return parse_text(text)
 
 
+@lru_cache(maxsize=4096)
+def parse_judged_value(text: str) -> str:
+    """A value on a scale: a code such as EXS, 2+ or A*, or a number. No prose: the ledger holds none about a pupil."""
+    if _JUDGED.fullmatch(text) is None:
+        raise FieldError(
+            "invalid_judgement",
+            f"'{shown(text)}' is no value of a scale: use a number, or 1 to 128 letters A-Z a-z, digits and "
+            ". _ ~ + * = -, with a letter or digit first and no spaces.",
+        )
+    return text
+
+
 def parse_colour(text: str) -> str:
     """A colour as `#rrggbb` or by its plain name."""
     if _COLOUR.fullmatch(text) is None:
@@ -160,6 +175,11 @@ def parse_nation(text: str) -> str:
 def parse_group_kind(text: str) -> str:
     """Class or user group."""
     return parse_choice(text, GROUP_KINDS)
+
+
+def parse_date_precision(text: str) -> str:
+    """How exactly a day is known."""
+    return parse_choice(text, DATE_PRECISIONS)
 
 
 @lru_cache(maxsize=64)
@@ -288,6 +308,11 @@ def parse_state_weight(text: str) -> str | None:
 def parse_mark(text: str, marks_max: int) -> str:
     """A state of a framework with marks, in its canonical text."""
     return parse_decimal(text, 0, marks_max)
+
+
+def parse_score(text: str) -> str:
+    """The score of a test in its canonical text; until tests are defined, a number."""
+    return parse_decimal(text, 0, SCORE_MAX)
 
 
 def parse_integer(text: str, low: int, high: int) -> int:

@@ -18,8 +18,10 @@ from schemas.events import (
     CurriculumPublished,
     Fact,
     GroupJoined,
+    JudgementRecorded,
     ObjectiveAssessed,
     PupilEnrolled,
+    ResultRecorded,
     SchoolJoinedTrust,
     SchoolLeftTrust,
     SchoolRegistered,
@@ -33,7 +35,9 @@ from services.domain.schools import SchoolFact as StandingFact
 PENDING = 2**62
 """The offset of what was accepted in this chunk and has none yet: later than everything in the log."""
 
-_MAKES_NOTHING_KNOWN = frozenset({ObjectiveAssessed, YearGroupSet, GroupJoined, CharacteristicSet})
+_MAKES_NOTHING_KNOWN = frozenset(
+    {ObjectiveAssessed, ResultRecorded, JudgementRecorded, YearGroupSet, GroupJoined, CharacteristicSet}
+)
 """The commonest facts, told apart at once: asking each for its kind is slow."""
 
 SchoolFact = SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust

@@ -34,11 +34,13 @@ def resolve_day(sent_day: SentDay, time_zone: str) -> date:
 class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The common part. `recorded_at`: given by a migration, UTC, whole seconds; `event_id`: only events bring one.
 
-    `DAYS` names the fields that hold a SentDay, `PERIOD` those of the start and the inclusive end of a period.
+    `DAYS` names the fields that hold a SentDay, `PERIOD` those of the start and the inclusive end of a period,
+    `DONE_ON` the day of a pupil's work, which cannot lie ahead ("" = it has none).
     """
 
     DAYS: ClassVar[tuple[str, ...]] = ()
     PERIOD: ClassVar[tuple[str, str] | None] = None
+    DONE_ON: ClassVar[str] = ""
 
     school: str
     source: str = "default"
@@ -244,6 +246,7 @@ class SentAssessment(SentRow, frozen=True, kw_only=True, gc=False):
 
     KIND = "assessments"
     DAYS = ("assessed_on",)
+    DONE_ON = "assessed_on"
 
     pupil: str
     subject: str
@@ -255,6 +258,44 @@ class SentAssessment(SentRow, frozen=True, kw_only=True, gc=False):
 
     def _natural_key(self) -> tuple[str, ...]:
         return (self.pupil, self.subject, self.objective, _as_text(self.assessed_on), str(self.sequence))
+
+
+class SentResult(SentRow, frozen=True, kw_only=True, gc=False):
+    """A row of `results`, or ResultRecorded. `score` is canonical; `component` "" = the test has none."""
+
+    KIND = "results"
+    DAYS = ("sat_on",)
+    DONE_ON = "sat_on"
+
+    pupil: str
+    test: str
+    subject: str
+    score_type: str
+    score: str
+    sat_on: SentDay
+    component: str = ""
+    date_precision: str = "day"
+
+    def _natural_key(self) -> tuple[str, ...]:
+        return (self.pupil, self.test, self.subject, self.component, self.score_type, _as_text(self.sat_on))
+
+
+class SentJudgement(SentRow, frozen=True, kw_only=True, gc=False):
+    """A row of `judgements`, or JudgementRecorded. `value` as sent, a number or not; `name` may be ""."""
+
+    KIND = "judgements"
+    DAYS = ("judged_on",)
+    DONE_ON = "judged_on"
+
+    pupil: str
+    subject: str
+    scale: str
+    value: str
+    judged_on: SentDay
+    name: str = ""
+
+    def _natural_key(self) -> tuple[str, ...]:
+        return (self.pupil, self.subject, self.scale, self.name, _as_text(self.judged_on))
 
 
 # --- Only events -------------------------------------------------------------------------------------------------
@@ -338,6 +379,8 @@ AnySent = (
     | SentCharacteristic
     | SentCurriculum
     | SentAssessment
+    | SentResult
+    | SentJudgement
     | SentTrustJoined
     | SentTrustLeft
     | SentPupilLeft

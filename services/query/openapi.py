@@ -143,7 +143,8 @@ def _ingest_paths() -> dict[str, Any]:
                 "What became of its rows",
                 body=file,
                 parameters=_texts(
-                    kind="schools, pupils, year-groups, groups, characteristics, curriculum, assessments, …",
+                    kind="schools, pupils, year-groups, groups, characteristics, curriculum, assessments, results or "
+                    "judgements.",
                     source="Who says it. Default: default.",
                     dry_run="true changes nothing and answers the same counts and errors.",
                     import_id="A name for the import: imp_ and 1 to 60 letters and digits.",

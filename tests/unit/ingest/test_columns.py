@@ -30,6 +30,23 @@ ASSESSMENT = {
     "assessed_on": "2025-10-01",
 }
 PUPIL = {"school": "elm", "pupil": "A1", "enrolled_on": "2025-09-01"}
+RESULT = {
+    "school": "elm",
+    "pupil": "A1",
+    "test": "ks2",
+    "subject": "maths",
+    "score_type": "scaled",
+    "score": "105",
+    "sat_on": "2026-03-12",
+}
+JUDGEMENT = {
+    "school": "elm",
+    "pupil": "A1",
+    "subject": "writing",
+    "scale": "ta",
+    "value": "EXS",
+    "judged_on": "2026-03-12",
+}
 
 
 def header_fault(kind: str, header: list[str], ignored: tuple[str, ...] = ()) -> HeaderFault:
@@ -65,6 +82,8 @@ def codes(kind: str, fields: dict[str, str]) -> dict[str, str]:
             "effective_on year_group strand text weight school trust",
         ),
         ("assessments", "school pupil subject objective state assessed_on", "framework ability"),
+        ("results", "school pupil test subject score_type score sat_on", "component date_precision"),
+        ("judgements", "school pupil subject scale value judged_on", "name"),
     ],
 )
 def test_the_columns_of_the_contract(kind: str, needed: str, others: str) -> None:
@@ -206,6 +225,14 @@ def test_a_period_sent_as_instants_is_judged_by_the_local_dates() -> None:
             ("A1", "sen", "2025-09-01"),
         ),
         ("assessments", {**ASSESSMENT, "sequence": "3"}, ("A1", "maths", "m1", "2025-10-01", "3")),
+        (
+            "results",
+            {**RESULT, "component": "paper-1", "sequence": "3", "date_precision": "month"},
+            ("A1", "ks2", "maths", "paper-1", "scaled", "2026-03-12"),
+        ),
+        ("results", RESULT, ("A1", "ks2", "maths", "", "scaled", "2026-03-12")),
+        ("judgements", {**JUDGEMENT, "name": "effort"}, ("A1", "writing", "ta", "effort", "2026-03-12")),
+        ("judgements", JUDGEMENT, ("A1", "writing", "ta", "", "2026-03-12")),
     ],
 )
 def test_the_row_keys_of_the_contract(kind: str, fields: dict[str, str], key: tuple[str, ...]) -> None:
@@ -267,6 +294,52 @@ def test_an_instant_and_its_local_date_say_the_same() -> None:
 def test_a_faulty_row_still_has_its_key(change: dict[str, str], key: tuple[str, ...] | None) -> None:
     row: SentRow | None = key_row("assessments", {**ASSESSMENT, **change}, CONTEXT)
     assert (None if row is None else row.row_key_parts()) == key
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "change"),
+    [
+        ("results", RESULT, {"score": "A"}),
+        ("results", RESULT, {"date_precision": "about"}),
+        ("judgements", JUDGEMENT, {"value": "quite good"}),
+    ],
+)
+def test_a_faulty_result_or_judgement_still_has_its_key(kind: str, row: dict[str, str], change: dict[str, str]) -> None:
+    faulty: Any = key_row(kind, {**row, **change}, CONTEXT)
+    assert faulty.row_key_parts() == parse_row(kind, row, CONTEXT).row_key_parts()
+
+
+def test_one_score_written_in_two_ways_is_one_content() -> None:
+    first, second = (parse_row("results", {**RESULT, "score": score}, CONTEXT) for score in ("105", "0105.00"))
+    assert (first.score, first.content_parts()) == ("105", second.content_parts())
+    assert parse_row("results", {**RESULT, "date_precision": "day"}, CONTEXT).content_parts() == first.content_parts()
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "change", "expected"),
+    [
+        ("results", RESULT, {"score": "A"}, {"score": "not_a_number"}),
+        ("results", RESULT, {"score": "1000000.001"}, {"score": "out_of_range"}),
+        ("results", RESULT, {"score": "-1"}, {"score": "out_of_range"}),
+        ("results", RESULT, {"score": "1.2345"}, {"score": "too_many_decimals"}),
+        ("results", RESULT, {"score": "", "test": "a:b"}, {"score": "missing_value", "test": "invalid_identifier"}),
+        ("results", RESULT, {"component": "-"}, {"component": "invalid_identifier"}),
+        ("results", RESULT, {"date_precision": "week"}, {"date_precision": "invalid_choice"}),
+        ("judgements", JUDGEMENT, {"value": "Ann tries hard"}, {"value": "invalid_judgement"}),
+        ("judgements", JUDGEMENT, {"scale": "my scale"}, {"scale": "invalid_identifier"}),
+        ("judgements", JUDGEMENT, {"name": "x" * 129}, {"name": "text_too_long"}),
+        (
+            "judgements",
+            JUDGEMENT,
+            {"subject": "", "judged_on": ""},
+            dict.fromkeys(["subject", "judged_on"], "missing_value"),
+        ),
+    ],
+)
+def test_wrong_results_and_judgements(
+    kind: str, row: dict[str, str], change: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert codes(kind, {**row, **change}) == expected
 
 
 def test_the_key_of_a_faulty_row_knows_when_it_was_recorded() -> None:

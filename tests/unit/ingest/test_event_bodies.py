@@ -105,6 +105,8 @@ def test_an_event_is_read() -> None:
 _SCHOOL = {"school": "elm"}
 _PUPIL = {"school": "elm", "pupil": "A1"}
 _DAY = "2025-10-01"
+RESULT = {**_PUPIL, "test": "ks2", "subject": "maths", "score_type": "scaled", "score": "105", "sat_on": _DAY}
+JUDGEMENT = {**_PUPIL, "subject": "writing", "scale": "ta", "value": "EXS", "judged_on": _DAY}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,8 @@ _DAY = "2025-10-01"
         ("PupilsSplit", {**_PUPIL, "other": "A2"}, sent.SentSplit),
         ("CurriculumPublished", DOCUMENT, sent.SentCurriculum),
         ("ObjectiveAssessed", ASSESSED, sent.SentAssessment),
+        ("ResultRecorded", RESULT, sent.SentResult),
+        ("JudgementRecorded", JUDGEMENT, sent.SentJudgement),
         ("FactWithdrawn", {**_SCHOOL, "withdraws": "e1", "reason": "typed twice"}, sent.SentWithdrawal),
     ],
 )
@@ -135,8 +139,12 @@ def test_every_type_has_its_sent(type_name: str, fields: dict[str, Any], made: t
 
 
 def test_no_type_is_left_out() -> None:
-    assert len(EVENT_TYPES) == 15
-    assert not {"ResultRecorded", "JudgementRecorded"} & set(EVENT_TYPES)
+    assert len(EVENT_TYPES) == 17
+
+
+def test_the_numbers_of_a_result_may_be_sent_as_numbers() -> None:
+    event = decode_one({**RESULT, "type": "ResultRecorded", "score": 99.5})
+    assert isinstance(event.sent, sent.SentResult) and event.sent.score == "99.5"
 
 
 def test_the_content_is_what_was_sent_without_the_id_and_in_one_order() -> None:
@@ -207,7 +215,7 @@ def test_an_endless_string_is_read_in_one_pass(quotes: bytes) -> None:
         ({"school": "../elm"}, "/school", "invalid_identifier"),
         ({"sequence": 1.5}, "/sequence", "not_an_integer"),
         ({"type": "ObjectiveAdored"}, "/type", "unknown_type"),
-        ({"type": "ResultRecorded"}, "/type", "unknown_type"),
+        ({"type": "ResultsRecorded"}, "/type", "unknown_type"),
         ({"type": "\ud800" * 1000}, "/type", "unknown_type"),
         ({"type": 7}, "/type", "unknown_type"),
         ({"type": None}, "/type", "missing_value"),

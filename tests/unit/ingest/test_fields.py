@@ -62,6 +62,33 @@ def test_prose_may_have_lines_but_no_control_characters() -> None:
     assert refusal(read.parse_prose, "x" * 10_001) == "text_too_long"
 
 
+@pytest.mark.parametrize("text", ["EXS", "3", "12.50", "-1", "-0.5", "2+", "A*", "GDS-secure", "x" * 128])
+def test_values_of_scales_are_kept_as_sent(text: str) -> None:
+    assert read.parse_judged_value(text) == text
+
+
+@pytest.mark.parametrize("text", ["quite good", "=1+1", "-", "-x", "+1", "x" * 129, "ä", "a:b", "a\x00", "a@b"])
+def test_what_is_no_value_of_a_scale(text: str) -> None:
+    assert refusal(read.parse_judged_value, text) == "invalid_judgement"
+
+
+@pytest.mark.parametrize(("text", "kept"), [("0", "0"), ("-0", "0"), ("099.500", "99.5"), ("1000000", "1000000")])
+def test_scores_have_one_way_to_be_written(text: str, kept: str) -> None:
+    assert read.parse_score(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((text, "not_a_number") for text in ("1e5", "NaN", "1,5", "A")),
+        *((text, "out_of_range") for text in ("1000000.001", "-0.001")),
+        ("1.0001", "too_many_decimals"),
+    ],
+)
+def test_what_is_no_score(text: str, code: str) -> None:
+    assert refusal(read.parse_score, text) == code
+
+
 def test_not_known_is_no_value() -> None:
     assert refusal(read.parse_value, "Not known") == "reserved_value"
     assert read.parse_value("not sure") == "not sure"
