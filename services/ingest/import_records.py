@@ -6,6 +6,7 @@ A record whose process died is told by its age: a living import touches it every
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-TOUCH_SECONDS = 10
-DEAD_AFTER_SECONDS = 60
+TOUCH_SECONDS = 2
+DEAD_AFTER_SECONDS = 10
+CLOSE_ATTEMPTS = 120
+CLOSE_AGAIN_SECONDS = 1
+DATABASE_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 ERRORS_AT_ONCE = 2_000
 
 _DIED = "The service stopped while it read this import: the rows counted here stand. Send the file again."
@@ -157,6 +161,17 @@ async def close_record(pool: Any, import_id: str, ending: Ending) -> None:
         ending.detail,
         ending.line,
     )
+
+
+async def close_when_possible(pool: Any, import_id: str, ending: Ending) -> None:
+    """Write down the end of an import that a fault of the database may have ended: as soon as that is back."""
+    for _ in range(CLOSE_ATTEMPTS):
+        try:
+            await close_record(pool, import_id, ending)
+        except DATABASE_FAULTS:
+            await asyncio.sleep(CLOSE_AGAIN_SECONDS)
+        else:
+            break
 
 
 async def mark_reversed(pool: Any, import_id: str, reversed_at: datetime) -> None:

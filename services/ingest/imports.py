@@ -37,6 +37,10 @@ CHUNK_ROWS = 4_000
 CURRICULUM = "curriculum"
 JSON = "application/json"
 
+_INTERRUPTED = "The import was interrupted: the rows counted here stand. Send the file again."
+_closing: set[asyncio.Task[None]] = set()
+"""Records that wait for their database; a task that nobody holds may vanish."""
+
 
 class ConnectionCut(Exception):
     """The client went away before the body ended."""
@@ -114,7 +118,7 @@ class ImportRun:
         """Show that the import lives, however slowly its rows come."""
         while True:
             await asyncio.sleep(records.TOUCH_SECONDS)
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(*records.DATABASE_FAULTS):
                 await records.touch(self._ledger.pool, self._request.import_id)
 
     # --- Rows of any kind but curriculum ---------------------------------------------------------------------
@@ -129,7 +133,7 @@ class ImportRun:
                     if ready.count():
                         await self._take(RowsChunk(self._request.kind, ready, self._ledger.ids))
 
-    async def _chunks(self, body: AsyncIterator[bytes], preparer: RowPreparer) -> AsyncIterator[ReadyRows]:
+    async def _chunks(self, body: AsyncIterator[bytes], preparer: RowPreparer) -> AsyncGenerator[ReadyRows]:
         """Prepared rows, some thousands at a time; those that are ready come also before a fault is raised."""
         gathered = ReadyRows()
         try:
@@ -240,13 +244,16 @@ class ImportRun:
         return made
 
     async def _give_up(self) -> None:
-        """Nothing is left of an import without rows; one with rows is incomplete, if that can be written down."""
-        with contextlib.suppress(Exception):
-            if self._is_new and not self._has_rows:
+        """Nothing is left of an import without rows; one with rows is incomplete, as soon as that can be written."""
+        if self._is_new and not self._has_rows:
+            with contextlib.suppress(*records.DATABASE_FAULTS):
                 await records.drop_record(self._ledger.pool, self._request.import_id)
-            else:
-                detail = "The import was interrupted: the rows counted here stand. Send the file again."
-                await self._close(Ending("incomplete", self._position(), detail))
+            return
+        ending = Ending("incomplete", self._position(), _INTERRUPTED)
+        closing = asyncio.create_task(records.close_when_possible(self._ledger.pool, self._request.import_id, ending))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        await asyncio.wait([closing], timeout=records.CLOSE_AGAIN_SECONDS)
 
     async def _close(self, ending: Ending) -> None:
         await records.close_record(self._ledger.pool, self._request.import_id, ending)
@@ -276,7 +283,7 @@ async def _gather(body: AsyncIterator[bytes], bytes_max: int) -> bytes:
     return bytes(gathered)
 
 
-async def _prefetched(chunks: AsyncIterator[ReadyRows]) -> AsyncGenerator[ReadyRows]:
+async def _prefetched(chunks: AsyncGenerator[ReadyRows]) -> AsyncGenerator[ReadyRows]:
     """The same, with the next one under way while the one before is worked on."""
     end = ReadyRows()
     coming = asyncio.ensure_future(anext(chunks, end))
@@ -286,5 +293,5 @@ async def _prefetched(chunks: AsyncIterator[ReadyRows]) -> AsyncGenerator[ReadyR
             yield ready
     finally:
         coming.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await coming
+        await asyncio.gather(coming, return_exceptions=True)
+        await chunks.aclose()
