@@ -106,7 +106,7 @@ def projector_status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_files(
-    kind: Annotated[str, typer.Argument(help="schools, pupils, groups, assessments, …")],
+    kind: Annotated[str, typer.Argument(help="schools, pupils, groups, assessments, results, …")],
     files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or (curriculum) JSON files; - is stdin.")],
     source: Annotated[str | None, typer.Option(help="The system that the files come from.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; answer the same counts.")] = False,
