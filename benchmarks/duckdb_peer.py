@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from tests.acceptance.oulad_oracle import _TABLES
+from tests.acceptance.oulad_oracle import TABLES
 
 _OVERVIEW = """
 WITH roll AS (
@@ -47,7 +47,7 @@ class Peer:
 
     def __init__(self, directory: Path) -> None:
         self._connection = duckdb.connect()
-        self._connection.execute(_TABLES.replace("{directory}", str(directory)))
+        self._connection.execute(TABLES.replace("{directory}", str(directory)))
 
     @property
     def schools(self) -> list[str]:

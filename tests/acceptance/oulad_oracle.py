@@ -10,18 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 BANDS = ("sig_below", "below", "at", "above", "sig_above")
-CHARACTERISTICS = ("sex", "send", "disadvantaged", "age_band")
 ALWAYS_KNOWN = datetime(9999, 1, 1)
 CURRICULUM_FROM = date(2013, 1, 1)
 """In force and known from here; before it no objective is in scope."""
 
-_TABLES = """
+Schools = tuple[str, ...]
+
+TABLES = """
 CREATE MACRO school_of(region) AS regexp_replace(lower(replace(region, ' Region', '')), '[^a-z]+', '-', 'g');
 CREATE MACRO first_day(presentation) AS
     make_date(presentation[1:4]::INT, CASE presentation[5] WHEN 'B' THEN 2 ELSE 10 END, 1);
@@ -130,22 +132,26 @@ class Clocks:
 
 
 class Oracle:
-    """Answers about the original files. `schools` are ids, never trusts (`schools_of` gives those of a trust)."""
+    """Answers about the original files. `schools` are ids, never trusts (`schools_of` gives those of a trust).
+
+    Answers are remembered, since every case of the acceptance run asks the same.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._connection = duckdb.connect()
-        self._connection.execute(_TABLES.replace("{directory}", str(directory)))
+        self._connection.execute(TABLES.replace("{directory}", str(directory)))
 
     @property
-    def schools(self) -> list[str]:
+    def schools(self) -> Schools:
         """All 13."""
-        return [row[0] for row in self._rows("SELECT school FROM school")]
+        return tuple(row[0] for row in self._rows("SELECT school FROM school"))
 
-    def schools_of(self, trust: str) -> list[str]:
+    def schools_of(self, trust: str) -> Schools:
         """The schools of a trust."""
-        return [row[0] for row in self._rows("SELECT school FROM school WHERE trust = $trust", trust=trust)]
+        return tuple(row[0] for row in self._rows("SELECT school FROM school WHERE trust = $trust", trust=trust))
 
-    def pupils(self, schools: Iterable[str], clocks: Clocks) -> list[dict[str, Any]]:
+    @cache  # noqa: B019 - one oracle lives as long as the tests
+    def pupils(self, schools: Schools, clocks: Clocks) -> list[dict[str, Any]]:
         """The population with its characteristics and groups."""
         arguments = {"schools": list(schools), "day": clocks.as_at, "known": clocks.known_on}
         found = self._records(_POPULATION, **arguments)
@@ -158,7 +164,8 @@ class Oracle:
             groups.setdefault((school, student), set()).add(group)
         return [{**pupil, "groups": groups[pupil["school"], pupil["student"]]} for pupil in found]
 
-    def values(self, schools: Iterable[str], measure: Measure, clocks: Clocks) -> dict[tuple[str, str], Result]:
+    @cache  # noqa: B019
+    def values(self, schools: Schools, measure: Measure, clocks: Clocks) -> dict[tuple[str, str], Result]:
         """The value of each (school, student) that has one."""
         rows = self._rows(
             _VALUES,
@@ -175,12 +182,13 @@ class Oracle:
             for school, student, numerator, counted, in_scope in rows
         }
 
+    @cache  # noqa: B019
     def overview(
         self,
-        schools: Sequence[str],
-        measures: Sequence[Measure],
-        cuts: Sequence[int],
-        by: Sequence[str],
+        schools: Schools,
+        measures: tuple[Measure, ...],
+        cuts: tuple[int, ...],
+        by: tuple[str, ...],
         clocks: Clocks,
     ) -> list[dict[str, Any]]:
         """The rows of the overview: row, pupils, one cell per measure, combined."""
@@ -232,8 +240,9 @@ class Oracle:
         }
         return {"row": name, "pupils": len(keys), "cells": cells, "combined": combined}
 
+    @cache  # noqa: B019
     def matrix(
-        self, schools: Sequence[str], first: tuple[Measure, Clocks], second: tuple[Measure, Clocks], cuts: Sequence[int]
+        self, schools: Schools, first: tuple[Measure, Clocks], second: tuple[Measure, Clocks], cuts: tuple[int, ...]
     ) -> dict[str, Any]:
         """Counts, unplotted and overlay; the roster is that of the second date."""
         keys = [(pupil["school"], pupil["student"]) for pupil in self.pupils(schools, second[1])]

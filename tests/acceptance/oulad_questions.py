@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.oulad_oracle import Clocks, Measure, Oracle, Result, average_variance
+from tests.acceptance.oulad_oracle import Clocks, Measure, Oracle, Result, Schools, average_variance
 from tests.end_to_end.product import read_report
 
 CUTS = (20, 40, 60, 80)
@@ -56,10 +56,10 @@ class Questioner:
         for clocks in self._clocks():
             self.ask_overview([("trust", "T1")], self._oracle.schools_of("T1"), clocks)
             self.ask_overview([("trust", "T3")], self._oracle.schools_of("T3"), clocks)
-            self.ask_overview([("school", "london")], ["london"], clocks)
-            several = ["scotland", "north-western"]
+            self.ask_overview([("school", "london")], ("london",), clocks)
+            several = ("scotland", "north-western")
             self.ask_overview([("school", school) for school in several], several, clocks)
-            self.ask_matrix(["scotland", "wales"], date(2013, 12, 1), clocks)
+            self.ask_matrix(("scotland", "wales"), date(2013, 12, 1), clocks)
         for school, measure, months, as_at in TRACKED:
             for known in self._knowledge():
                 self.ask_score_tracking(school, measure, months, Clocks(as_at, known))
@@ -73,7 +73,7 @@ class Questioner:
             for known in self._knowledge():
                 yield Clocks(as_at, known)
 
-    def ask_overview(self, population: Parameters, schools: Sequence[str], clocks: Clocks) -> None:
+    def ask_overview(self, population: Parameters, schools: Schools, clocks: Clocks) -> None:
         """The overview of three measures by school, characteristics and groups, row by row, in order."""
         parameters = [*population, *_clock_parameters(clocks)]
         parameters += [("measure", measure.id) for measure in MEASURES]
@@ -85,7 +85,7 @@ class Questioner:
             assert row == right, (parameters, row["row"])
             self.cells += 8 * len(right["cells"]) + 3
 
-    def ask_matrix(self, schools: Sequence[str], first_on: date, clocks: Clocks) -> None:
+    def ask_matrix(self, schools: Schools, first_on: date, clocks: Clocks) -> None:
         """Two dates of one measure against each other."""
         first, second = Measure("FFF", "2013J", "overall"), Measure("FFF", "2013J", "assessed")
         cuts = (10, 25, 40, 70)
@@ -116,9 +116,9 @@ class Questioner:
         ]
         moments = [None if day is None else Clocks(day, clocks.as_known_at) for day in days]
         columns = [
-            (moment, {} if moment is None else self._oracle.values([school], measure, moment)) for moment in moments
+            (moment, {} if moment is None else self._oracle.values((school,), measure, moment)) for moment in moments
         ]
-        expected = {pupil["student"] for pupil in self._oracle.pupils([school], clocks)}
+        expected = {pupil["student"] for pupil in self._oracle.pupils((school,), clocks)}
         assert {pupil["reference"] for pupil in told["pupils"]} == expected, parameters
         assert len(told["pupils"]) == len(expected), parameters
         for pupil in told["pupils"]:
@@ -142,10 +142,10 @@ class Questioner:
         parameters = [("school", school), ("measure", measure.id), ("bands", "20,40,60,80"), ("row", "whole")]
         parameters += [("cell", "0:below"), ("cell", "0:no_data"), *_clock_parameters(clocks)]
         told = self._all_pages("overview/members", parameters)
-        values = self._oracle.values([school], measure, clocks)
+        values = self._oracle.values((school,), measure, clocks)
         expected = {
             pupil["student"]
-            for pupil in self._oracle.pupils([school], clocks)
+            for pupil in self._oracle.pupils((school,), clocks)
             if (result := values.get((school, pupil["student"]))) is None or 20 <= result.percent < 40
         }
         assert {pupil["reference"] for pupil in told["pupils"]} == expected
