@@ -202,7 +202,8 @@ class Reader:
         documents = await self._documents(connection, version, names)
         if not all(_covers(scope, name, documents.get(name), question.on) for name in names):
             raise OutsideScope
-        missing = [name for name in names if name not in documents or not documents[name].index.is_registered]
+        known_at = knowledge_time(question.clocks)
+        missing = [name for name in names if name not in documents or documents[name].index.is_unknown(known_at)]
         if missing and not stale:
             raise UnknownSchools(missing)
         return [documents[name] if name in documents else self._unread_school(name) for name in names]

@@ -72,10 +72,10 @@ class SchoolIndex:
         """What each score of the document is worth, in thousandths; NO_DATA for what is no number."""
         return amounts_of(self.document.scores)
 
-    @cached_property
-    def is_registered(self) -> bool:
-        """Whether a registration stands by all that is known now: what was withdrawn was never there."""
-        return not self.document.details or self.document.details[-1].known_to == FOREVER
+    def is_unknown(self, known_at: int) -> bool:
+        """Whether its registration was withdrawn, by all that was known then and is known now: it was never there."""
+        details = self.document.details
+        return bool(details) and details[-1].known_to != FOREVER and self.details_at(known_at) is None
 
     def details_at(self, known_at: int) -> SchoolDetails | None:
         """Name and calendar as known then; None: the school was not known yet."""
