@@ -126,6 +126,7 @@ def is_outage(error: BaseException) -> bool:
     outages = (
         asyncpg.PostgresConnectionError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a connection that broke in the middle of a statement, used again
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,
         OSError,  # TimeoutError and ConnectionError are OSErrors

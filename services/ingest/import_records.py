@@ -18,7 +18,7 @@ TOUCH_SECONDS = 2
 DEAD_AFTER_SECONDS = 10
 CLOSE_ATTEMPTS = 120
 CLOSE_AGAIN_SECONDS = 1
-DATABASE_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DATABASE_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 ERRORS_AT_ONCE = 2_000
 
 _DIED = "The service stopped while it read this import: the rows counted here stand. Send the file again."

@@ -23,6 +23,7 @@ RAISED: dict[str, Exception] = {
     "defect": ValueError(SECRET),
     "away": asyncpg.CannotConnectNowError("starting up"),
     "closed": asyncpg.InterfaceError("connection is closed"),
+    "broken": asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
     "refused": ConnectionRefusedError(),
     "slow": TimeoutError(),
     "log": LogUnavailable("no broker"),
@@ -98,7 +99,7 @@ async def test_a_defect_is_a_500_that_tells_nothing_of_the_inside(client: httpx.
     assert failed["exc_info"] is RAISED[what]
 
 
-@pytest.mark.parametrize("what", ["away", "closed", "refused", "slow", "log", "unknown"])
+@pytest.mark.parametrize("what", ["away", "closed", "broken", "refused", "slow", "log", "unknown"])
 async def test_an_outage_is_a_503_with_retry_after(client: httpx.AsyncClient, what: str) -> None:
     response = await client.get(f"/raise/{what}")
     assert problem_in(response)["type"] == "/problems/unavailable"
