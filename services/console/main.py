@@ -22,11 +22,14 @@ app = typer.Typer(
     help="A permanent ledger of what pupils have learned, with reports for any date and any state of knowledge.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would double the time of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-keys_app = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True)
-projector_app = typer.Typer(help="Run the projector alone, or ask how it stands.")
-dead_letters_app = typer.Typer(help="Records that the projector could not read.", no_args_is_help=True)
+keys_app = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True, rich_markup_mode=None)
+projector_app = typer.Typer(help="Run the projector alone, or ask how it stands.", rich_markup_mode=None)
+dead_letters_app = typer.Typer(
+    help="Records that the projector could not read.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(keys_app, name="keys")
 app.add_typer(projector_app, name="projector")
 app.add_typer(dead_letters_app, name="deadletters")
@@ -58,7 +61,10 @@ def up(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT, data_dir: DataDir =
 
 @app.command()
 def demo(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT, data_dir: DataDir = None) -> None:
-    """Run everything and load a fictional trust of 3 schools and 1,200 pupils."""
+    """Run everything, with a fictional trust in it.
+
+    3 schools, 1,200 pupils, two academic years.
+    """
     import asyncio
 
     from services.console.demo import run_demo
@@ -118,7 +124,10 @@ def import_files(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send files through the HTTP interface; exit code 3 if some rows were rejected."""
+    """Send files through the HTTP interface.
+
+    Exit code 3 if some rows were rejected, 1 if all were.
+    """
     from services.console.importing import ImportOrder, import_all
 
     order = ImportOrder(kind, tuple(files), source, dry_run, states, tuple(ignore or ()))
@@ -134,7 +143,10 @@ def report(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a report: markledger report overview school=S measure=markbook:maths:Y3:overall bands=35,50,70,85."""
+    """Print a report.
+
+    For example: markledger report overview school=S measure=markbook:maths:Y3:overall bands=35,50,70,85
+    """
     from services.console.reporting import print_report_of
 
     pairs = tuple(_pair(parameter) for parameter in parameters or ())
@@ -189,7 +201,10 @@ def keys_revoke(
 
 @app.command()
 def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Compare the views with a replay of the whole log; exit code 1 unless they are equal."""
+    """Compare the views with a replay of the log.
+
+    Exit code 1 unless they are equal.
+    """
     from services.console.operations import print_verification
 
     _exit(print_verification(_settings(data_dir=data_dir), as_json))
