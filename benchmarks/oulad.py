@@ -43,7 +43,7 @@ def _measure_run(client: httpx.Client, files: Path, recorded_at: bool, rounds: i
     yield Figure("  of it assessments", assessments, "rows/s", GOAL_ROWS, f"168,953 rows, {how}")
     peer = Peer(DATA)
     everything = tuple(peer.schools)
-    wait_for_position(client, sending.counts["assessments"]["position"], everything, MEASURES[0])
+    wait_for_position(client, sending.counts["results"]["position"], everything, MEASURES[0])
     for schools, goal, count in ((ONE_SCHOOL, "≤ 10", rounds), (everything, "≤ 120", max(rounds // 5, 5))):
         yield from _measure_overviews(client, peer, schools, goal, count, how)
 

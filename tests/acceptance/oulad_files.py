@@ -23,9 +23,10 @@ from tests.servers.process import REQUIRE_VARIABLE
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 DATA = SHARED / "data" / "oulad"
 TOOL = SHARED / "tools" / "oulad_to_markledger.py"
-KINDS = ("schools", "pupils", "groups", "characteristics", "curriculum", "assessments")
+KINDS = ("schools", "pupils", "groups", "characteristics", "curriculum", "assessments", "results")
 ROWS_WITHOUT_SCORE = 173
 ROWS_ASSESSED = 168_953
+ROWS_OF_EXAMS = 4_959
 PUPILS = 28_785
 SHUFFLE_SEED = 31
 

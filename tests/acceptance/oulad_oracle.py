@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 BANDS = ("sig_below", "below", "at", "above", "sig_above")
+NOT_APPLICABLE = "not_applicable"
 ALWAYS_KNOWN = datetime(9999, 1, 1)
 CURRICULUM_FROM = date(2013, 1, 1)
 """In force and known from here; before it no objective is in scope."""
@@ -63,6 +64,14 @@ FROM (SELECT id_student AS student, module, presentation, objective, score,
       FROM read_csv('{directory}/studentAssessment.csv.gz', all_varchar = true)
       JOIN objective ON objective = id_assessment
       WHERE coalesce(score, '') <> '');
+
+CREATE TABLE sitting AS
+SELECT student, module, presentation, score::INT AS score, sat_on, sat_on + 7 + (student::INT % 14)::INT AS known_on
+FROM (SELECT id_student AS student, code_module AS module, code_presentation AS presentation, score,
+             first_day(code_presentation) + date_submitted::INT AS sat_on
+      FROM read_csv('{directory}/studentAssessment.csv.gz', all_varchar = true)
+      JOIN read_csv('{directory}/assessments.csv', all_varchar = true) USING (id_assessment)
+      WHERE assessment_type = 'Exam' AND coalesce(score, '') <> '');
 """
 
 _POPULATION = """
@@ -83,6 +92,20 @@ WHERE m.module = $module AND (m.presentation = $ability OR $ability = 'any')
   AND (NOT $assessed OR assessed_on >= make_date(
         year($day) - CASE WHEN month($day) < s.year_starts THEN 1 ELSE 0 END, s.year_starts, 1))
 GROUP BY ALL
+"""
+
+_SITTINGS = """
+SELECT s.school, t.student, t.score, t.sat_on
+FROM sitting t JOIN enrolment USING (student) JOIN school s USING (school)
+WHERE t.module = $module AND t.presentation = $presentation
+  AND sat_on <= $day AND known_on <= $known AND list_contains($schools, s.school)
+QUALIFY row_number() OVER (PARTITION BY t.student ORDER BY sat_on DESC) = 1
+  AND sat_on >= make_date(year($day) - CASE WHEN month($day) < s.year_starts THEN 1 ELSE 0 END, s.year_starts, 1)
+"""
+
+_SCHOOLS_WITH = """
+SELECT DISTINCT school FROM sitting JOIN enrolment USING (student)
+WHERE module = $module AND presentation = $presentation AND known_on <= $known
 """
 
 
@@ -111,6 +134,30 @@ class Result:
     def percent(self) -> int:
         """Half up."""
         return (200 * self.numerator + self.denominator) // (2 * self.denominator)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """`test:exam:MODULE:PRESENTATION:percent`: the latest sitting of the academic year."""
+
+    module: str
+    presentation: str
+
+    @property
+    def id(self) -> str:
+        """As the product writes it."""
+        return f"test:exam:{self.module}:{self.presentation}:percent"
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A pupil's score in an exam, and its day."""
+
+    score: int
+    sat_on: date
+
+
+Measured = Measure | Exam
 
 
 @dataclass(frozen=True)
@@ -186,17 +233,14 @@ class Oracle:
     def overview(
         self,
         schools: Schools,
-        measures: tuple[Measure, ...],
+        measures: tuple[Measured, ...],
         cuts: tuple[int, ...],
         by: tuple[str, ...],
         clocks: Clocks,
     ) -> list[dict[str, Any]]:
         """The rows of the overview: row, pupils, one cell per measure, combined."""
         pupils = self.pupils(schools, clocks)
-        bands = [
-            {key: band_of(result.percent, cuts) for key, result in self.values(schools, measure, clocks).items()}
-            for measure in measures
-        ]
+        bands = [self.bands(schools, measure, cuts, clocks) for measure in measures]
         rows = [("whole", pupils)]
         for breakdown in by:
             members: dict[str, list[dict[str, Any]]] = {}
@@ -215,39 +259,41 @@ class Oracle:
         for index in range(len(bands)):
             column = [bands_of_pupil[index] for bands_of_pupil in held]
             counts = {band: column.count(band) for band in BANDS}
-            missing = column.count(None)
+            missing, outside = column.count(None), column.count(NOT_APPLICABLE)
+            of = len(keys) - outside
             cells.append(
                 {
                     "counts": counts,
-                    "percents": {band: percent_of(count, len(keys)) for band, count in counts.items()},
-                    "of": len(keys),
+                    "percents": {band: percent_of(count, of) for band, count in counts.items()},
+                    "of": of,
                     "no_data": missing,
-                    "no_data_percent": percent_of(missing, len(keys)),
-                    "not_applicable": 0,
+                    "no_data_percent": percent_of(missing, of),
+                    "not_applicable": outside,
                 }
             )
+        held = [pupil for pupil in held if NOT_APPLICABLE not in pupil]
         at_or_above = sum(all(band in ("at", "above", "sig_above") for band in pupil) for pupil in held)
         below = ("sig_below", "below")
         incomplete = sum(None in pupil and not any(band in below for band in pupil) for pupil in held)
         combined = {
             "working_at_or_above": at_or_above,
-            "not_working_at": len(keys) - at_or_above,
+            "not_working_at": len(held) - at_or_above,
             "incomplete": incomplete,
             "percents": {
-                "working_at_or_above": percent_of(at_or_above, len(keys)),
-                "not_working_at": percent_of(len(keys) - at_or_above, len(keys)),
+                "working_at_or_above": percent_of(at_or_above, len(held)),
+                "not_working_at": percent_of(len(held) - at_or_above, len(held)),
             },
         }
         return {"row": name, "pupils": len(keys), "cells": cells, "combined": combined}
 
     @cache  # noqa: B019
     def matrix(
-        self, schools: Schools, first: tuple[Measure, Clocks], second: tuple[Measure, Clocks], cuts: tuple[int, ...]
+        self, schools: Schools, first: tuple[Measured, Clocks], second: tuple[Measured, Clocks], cuts: tuple[int, ...]
     ) -> dict[str, Any]:
         """Counts, unplotted and overlay; the roster is that of the second date."""
         keys = [(pupil["school"], pupil["student"]) for pupil in self.pupils(schools, second[1])]
-        sides = [self.values(schools, measure, clocks) for measure, clocks in (first, second)]
-        pairs = [tuple(band_of(side[key].percent, cuts) if key in side else None for side in sides) for key in keys]
+        sides = [self.bands(schools, measure, cuts, clocks) for measure, clocks in (first, second)]
+        pairs = [tuple(band if (band := side.get(key)) in BANDS else None for side in sides) for key in keys]
         counts = [[pairs.count((row, column)) for column in BANDS] for row in BANDS]
         unplotted = {pair: pairs.count(pair) for pair in set(pairs) if None in pair}
         plotted = sum(map(sum, counts))
@@ -259,6 +305,31 @@ class Oracle:
         }
         overlay = {name: {"pupils": n, "percent": percent_of(n, plotted)} for name, n in parts.items()}
         return {"counts": counts, "unplotted": unplotted, "overlay": overlay}
+
+    def bands(
+        self, schools: Sequence[str], measure: Measured, cuts: Sequence[int], clocks: Clocks
+    ) -> dict[tuple[str, str], str]:
+        """The band of each (school, student) that has one, and NOT_APPLICABLE where the measure is none of theirs."""
+        if isinstance(measure, Measure):
+            values = self.values(schools, measure, clocks)
+            return {key: band_of(result.percent, cuts) for key, result in values.items()}
+        bands = {key: band_of(sitting.score, cuts) for key, sitting in self.sittings(schools, measure, clocks).items()}
+        known = {"module": measure.module, "presentation": measure.presentation, "known": clocks.known_on}
+        without = set(schools) - {school for (school,) in self._rows(_SCHOOLS_WITH, **known)}
+        keys = [(pupil["school"], pupil["student"]) for pupil in self.pupils(schools, clocks)]
+        return bands | {key: NOT_APPLICABLE for key in keys if key[0] in without}
+
+    def sittings(self, schools: Sequence[str], exam: Exam, clocks: Clocks) -> dict[tuple[str, str], Sitting]:
+        """The sitting of each (school, student) that counts."""
+        rows = self._rows(
+            _SITTINGS,
+            schools=list(schools),
+            day=clocks.as_at,
+            known=clocks.known_on,
+            module=exam.module,
+            presentation=exam.presentation,
+        )
+        return {(school, student): Sitting(score, sat_on) for school, student, score, sat_on in rows}
 
     def year_start(self, school: str, day: date) -> date:
         """The first day of the school's academic year that holds `day`."""

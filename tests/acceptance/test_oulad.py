@@ -18,6 +18,7 @@ from tests.acceptance.oulad_files import (
     DATA,
     PUPILS,
     ROWS_ASSESSED,
+    ROWS_OF_EXAMS,
     ROWS_WITHOUT_SCORE,
     make_files,
     require_shared,
@@ -93,6 +94,7 @@ def test_reports_equal_duckdb_over_the_original_files(
         assert sending.counts["assessments"]["rows"] == ROWS_ASSESSED
         assert sending.counts["assessments"]["rejected"] == ROWS_WITHOUT_SCORE
         assert sending.counts["assessments"]["accepted"] == ROWS_ASSESSED - ROWS_WITHOUT_SCORE
+        assert sending.counts["results"]["accepted"] == ROWS_OF_EXAMS
         assert all(answer["superseded"] == answer["duplicate"] == 0 for answer in sending.counts.values())
         if order == "twice":
             again = send_all(client, files[recorded])
@@ -100,7 +102,7 @@ def test_reports_equal_duckdb_over_the_original_files(
                 assert answer["accepted"] == answer["superseded"] == 0, kind
                 assert answer["duplicate"] == sending.counts[kind]["accepted"], kind
         imported = time.monotonic()
-        position = sending.counts["assessments"]["position"]
+        position = sending.counts["results"]["position"]
         wait_for_position(client, position, oracle.schools, MEASURES[0].id)
         visible = time.monotonic()
         questioner = Questioner(client, oracle, recorded_at=recorded == "recorded")
