@@ -32,7 +32,9 @@ dead_letters_app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(projector_app, name="projector")
+log_app = typer.Typer(help="The log itself.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(dead_letters_app, name="deadletters")
+app.add_typer(log_app, name="log")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 WatchPort = Annotated[
@@ -210,12 +212,74 @@ def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     _exit(print_verification(_settings(data_dir=data_dir), as_json))
 
 
+@app.command()
+def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Look at everything that must be right, and say how to mend what is not.
+
+    Exit code 4 if a check fails.
+    """
+    from services.console.doctor import print_diagnosis
+
+    _exit(print_diagnosis(_settings(data_dir=data_dir), as_json))
+
+
+@log_app.command("copy")
+def log_copy(
+    to_kafka: Annotated[str, typer.Option(help="The Kafka to copy to.", metavar="HOST:PORT,…")],
+    unbind: Annotated[
+        bool, typer.Option("--unbind", help="Also empty the registry and the views; Kafka fills them again.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the embedded log to Kafka, every school in its order.
+
+    The services must be stopped. A copy that broke off goes on when it is asked for again.
+    """
+    from services.console.log_copy import print_log_copy
+
+    settings = _settings(data_dir=data_dir, kafka_bootstrap=to_kafka)
+    if not settings.kafka_bootstrap:
+        _fail("--to-kafka names no server", EXIT_USAGE)
+    _exit(print_log_copy(settings, unbind=unbind, as_json=as_json))
+
+
 @dead_letters_app.command("list")
 def dead_letters_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """The records that the projector set aside, and why."""
-    from services.console.operations import print_dead_letters
+    from services.console.dead_letters import print_list
 
-    _exit(print_dead_letters(_settings(data_dir=data_dir), as_json))
+    _exit(print_list(_settings(data_dir=data_dir), as_json))
+
+
+@dead_letters_app.command("show")
+def dead_letters_show(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help="As `deadletters list` shows it.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """One record that was set aside: why, from where, and what stands in it."""
+    from services.console.dead_letters import print_letter
+
+    _exit(print_letter(_settings(data_dir=data_dir), letter_id, as_json))
+
+
+@dead_letters_app.command("replay")
+def dead_letters_replay(
+    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read records that were set aside with the code of today; it changes nothing.
+
+    Exit code 1 if one is a fact now: only a rebuild of the views puts it into its place in the order.
+    """
+    from services.console.dead_letters import print_replay
+
+    if bool(letter_ids) == every:
+        _fail("say which: ID… or --all", EXIT_USAGE)
+    _exit(print_replay(_settings(data_dir=data_dir), tuple(letter_ids or ()), as_json))
 
 
 def _settings(**given: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`markledger verify`, `projector status`, `deadletters list`: what an operator asks of the database and the log.
+"""`markledger verify` and `projector status`: what an operator asks of the database and the log.
 
 They connect directly, with the settings of a service; they print and change nothing.
 """
@@ -6,7 +6,6 @@ They connect directly, with the settings of a service; they print and change not
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -25,13 +24,8 @@ from services.runtime.settings import Settings
 EXIT_OK = 0
 EXIT_NOT_EQUAL = 1
 EXIT_NOT_HEALTHY = 4
-DEAD_LETTERS_MAX = 1_000
 
 Answer = TypeVar("Answer")
-
-_DEAD_LETTERS = """
-SELECT projection, version, topic, partition, record_offset, reason, dead_at
-  FROM projection.dead_letter ORDER BY dead_at, topic, partition, record_offset LIMIT $1"""
 
 
 def print_verification(settings: Settings, as_json: bool) -> int:
@@ -44,7 +38,7 @@ def print_verification(settings: Settings, as_json: bool) -> int:
         finally:
             await log.close()
 
-    result = asyncio.run(_with_pool(settings, compare))
+    result = run_with_pool(settings, compare)
     if as_json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -59,7 +53,7 @@ def print_verification(settings: Settings, as_json: bool) -> int:
 
 def print_projector_status(settings: Settings, as_json: bool) -> int:
     """How far every partition is; 0 if each is owned and none stopped, else 4."""
-    partitions = asyncio.run(_with_pool(settings, read_status))
+    partitions = run_with_pool(settings, read_status)
     healthy = bool(partitions) and all(p.owned and p.stopped_reason is None for p in partitions)
     if as_json:
         print(msgspec.json.encode({"healthy": healthy, "partitions": partitions}).decode())
@@ -83,27 +77,14 @@ def _status_line(partition: PartitionStatus) -> list[Any]:
     ]
 
 
-def print_dead_letters(settings: Settings, as_json: bool) -> int:
-    """The records that were set aside, oldest first."""
-    rows = asyncio.run(_with_pool(settings, _read_dead_letters))
-    if as_json:
-        print(json.dumps({"dead_letters": rows}, ensure_ascii=False))
-    else:
-        columns = ["projection", "version", "topic", "partition", "offset", "reason", "set aside"]
-        terminal().print(table_of(columns, (list(row.values()) for row in rows)))
-    return EXIT_OK
+def run_with_pool(settings: Settings, work: Callable[[asyncpg.Pool], Awaitable[Answer]]) -> Answer:
+    """What `work` answers on a pool of the database of these settings. Raises PostgresError, and what `work` raises."""
 
+    async def run() -> Answer:
+        async with _pool(settings) as pool:
+            return await work(pool)
 
-async def _read_dead_letters(pool: asyncpg.Pool) -> list[dict[str, Any]]:
-    if await pool.fetchval("SELECT to_regclass('projection.dead_letter')") is None:
-        return []
-    rows = await pool.fetch(_DEAD_LETTERS, DEAD_LETTERS_MAX)
-    return [{**row, "dead_at": row["dead_at"].isoformat(timespec="seconds")} for row in rows]
-
-
-async def _with_pool(settings: Settings, work: Callable[[asyncpg.Pool], Awaitable[Answer]]) -> Answer:
-    async with _pool(settings) as pool:
-        return await work(pool)
+    return asyncio.run(run())
 
 
 @asynccontextmanager
