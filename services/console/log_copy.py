@@ -41,11 +41,12 @@ def print_log_copy(settings: Settings, *, unbind: bool, as_json: bool) -> int:
 
     async def work(pool: asyncpg.Pool) -> tuple[list[Copied], list[str]]:
         await refuse_while_running(pool)
-        target = KafkaLog(settings.kafka_bootstrap)
+        source, target = EmbeddedLog(pool), KafkaLog(settings.kafka_bootstrap)
         try:
-            copied = await copy_topics(EmbeddedLog(pool), target)
+            copied = await copy_topics(source, target)
         finally:
             await target.close()
+            await source.close()
         statements = await unbinding(pool)
         if unbind:
             await run_statements(pool, statements)
