@@ -27,6 +27,7 @@ from services.runtime.settings import InvalidSettings, Settings
 
 START_AGAIN_SECONDS = 0.5
 CONNECTIONS_MAX = 6
+CLOSE_SECONDS = 5.0
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +50,16 @@ async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace |
         finally:
             await log.close()
     finally:
-        await pool.close()
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Close the pool; connections that do not come back, as after an error of ours, are dropped."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def verify_views(pool: asyncpg.Pool, log: Log) -> VerifyResult:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from services.projector.projection import Projection, SchoolState
 from services.projector.store import Store
 
-FACTS_HELD_MAX = 500_000
+FACTS_HELD_MAX = 400_000
 
 
 class Schools:
