@@ -129,7 +129,8 @@ class KafkaBroker:
             client=self._client_port, controller=self._controller_port, data=self._directory / "data"
         )
         self._properties.write_text(text)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # noqa: TID251
+        # A first byte of 0 makes it begin with A: the tool takes an id that begins with a dash for an option.
+        cluster_id = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # noqa: TID251
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)]
         command = ["java", *JVM_FLAGS, "-cp", f"{self._jars}/*", *tool]
         subprocess.run(command, check=True, capture_output=True, cwd=self._directory)
