@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from uuid import UUID
 
 _ROW_FACTS = UUID("6f1c7b52-5d0e-5c38-9f0b-8d3f4f6f0a01").bytes
@@ -21,7 +22,7 @@ _KNOWN_ACROSS_SCHOOLS = ("upn:", "uln:", "scn:", "trust:")
 
 def row_fact_id(source: str, kind: str, school: str, key: str, given_recorded_at: str, revision: int) -> str:
     """The event id of a row's fact. `given_recorded_at` is empty unless the row brings one."""
-    return _named_uuid(_ROW_FACTS, _join((source, kind, school, key, given_recorded_at, str(revision))))
+    return _named_uuid(_ROW_FACTS, _row_head(source, kind, school) + _join((key, given_recorded_at, str(revision))))
 
 
 def event_fact_id(source: str, type_name: str, content: bytes) -> str:
@@ -47,16 +48,19 @@ def person_id(pupil_key: bytes, upn: str) -> str:
 
 def row_key(pupil_key: bytes, source: str, kind: str, school: str, parts: Sequence[str]) -> str:
     """The key of a row, 32 hex digits. `parts`: its reference, or its key columns without recorded_at."""
-    return _keyed_digest(pupil_key, b"row key", (source, kind, school, *parts))
+    return _keyed_digest(pupil_key, b"row key", _row_head(source, kind, school) + _join(parts))
 
 
 def row_content(pupil_key: bytes, source: str, kind: str, school: str, fields: Mapping[str, str]) -> str:
     """What a row says without recorded_at, names included, 32 hex digits. Empty fields say nothing."""
-    said = [source, kind, school]
-    for name in sorted(fields):
-        if fields[name]:
-            said += (name, fields[name])
-    return _keyed_digest(pupil_key, b"row content", said)
+    said = [f"{len(name)}:{name}{len(value)}:{value}" for name, value in sorted(fields.items()) if value]
+    return _keyed_digest(pupil_key, b"row content", _row_head(source, kind, school) + "".join(said))
+
+
+@lru_cache(maxsize=10_000)
+def _row_head(source: str, kind: str, school: str) -> str:
+    """What the names of nearly all rows of a file begin with."""
+    return _join((source, kind, school))
 
 
 def _join(parts: Iterable[str]) -> str:
@@ -76,6 +80,6 @@ def _keyed_name(key: bytes, text: str) -> str:
     return base64.b32encode(digest)[:26].decode("ascii").lower()
 
 
-def _keyed_digest(key: bytes, use: bytes, parts: Iterable[str]) -> str:
+def _keyed_digest(key: bytes, use: bytes, text: str) -> str:
     secret = key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
-    return hashlib.blake2b(_join(parts).encode(), digest_size=16, key=secret, person=use).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=16, key=secret, person=use).hexdigest()

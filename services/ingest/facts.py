@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -75,6 +75,7 @@ def content_of_event(pupil_key: bytes, source: str, type_name: str, school: str,
     return identifiers.row_content(pupil_key, source, type_name, school, {"content": content.decode("utf-8")})
 
 
+@lru_cache(maxsize=10_000)
 def instant_text(instant: datetime | None) -> str:
     """The one way to write a given recorded_at inside an id; "" if none is given."""
     return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
