@@ -12,17 +12,29 @@ EMBEDDED_PARTITIONS = 8
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """One topic. `retention_ms` -1 = for ever; `compacted` keeps the last value of each key."""
+    """One topic. `retention_ms` -1 = for ever; `compacted` keeps the last value of each key.
+
+    `kafka_only`: it connects other systems and is no part of what the product keeps, so the embedded log lacks it.
+    """
 
     name: str
     retention_ms: int
     compacted: bool
     written_by: str
     read_by: str
+    kafka_only: bool = False
 
+
+_WEEK_MS = 7 * 24 * 60 * 60 * 1000
+_MONTH_MS = 30 * 24 * 60 * 60 * 1000
 
 FACTS = Topic("markledger.facts.v1", -1, False, "ingest", "projector, ingest (registry catch-up), verify")
-TOPICS = (FACTS,)
+IDENTITY = Topic("markledger.identity.v1", -1, True, "ingest", "ingest (identity catch-up)")
+AUDIT = Topic("markledger.audit.v1", -1, False, "query, ingest", "auditors")
+INTAKE = Topic("markledger.intake.v1", _MONTH_MS, False, "information systems of schools", "intake", kafka_only=True)
+INTAKE_DEAD = Topic("markledger.intake.dead.v1", -1, False, "intake", "operators", kafka_only=True)
+CHANGES = Topic("markledger.changes.v1", _WEEK_MS, True, "projector", "followers of the views", kafka_only=True)
+TOPICS = (FACTS, IDENTITY, AUDIT, INTAKE, INTAKE_DEAD, CHANGES)
 
 
 def partition_for(key: bytes, partitions: int) -> int:

@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.topics import KAFKA_PARTITIONS, TOPICS, Topic
+from schemas.topics import FACTS, KAFKA_PARTITIONS, Topic
 from services.console.operations import run_with_pool
 from services.projector.store import views_schema
 from services.runtime.log.copying import Copied, CopyRefused, copy_topic
@@ -64,7 +64,7 @@ def print_log_copy(settings: Settings, *, unbind: bool, as_json: bool) -> int:
     return EXIT_OK
 
 
-async def copy_topics(source: Log, target: Log, topics: Sequence[Topic] = TOPICS) -> list[Copied]:
+async def copy_topics(source: Log, target: Log, topics: Sequence[Topic] = (FACTS,)) -> list[Copied]:
     """Copy every topic that the source has; a progress bar on a terminal."""
     copied = []
     for topic in topics:

@@ -52,7 +52,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def has_instants(self) -> bool:
         """Whether a day was sent as an instant, so that the row means nothing before `localise`."""
-        for name in self.DAYS:  # of each row: a generator would cost more than all its days
+        for name in self.DAYS:  # noqa: SIM110 - of each row: a generator would cost more than all its days
             if isinstance(getattr(self, name), datetime):
                 return True
         return False
