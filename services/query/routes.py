@@ -7,6 +7,7 @@ answer carries an ETag; one with pupils may not be stored by anybody.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -115,8 +116,14 @@ async def answer_as_asked(
     """The report that a request asks for, in the form that it asks for."""
     form = form_asked(request.scope["path"], request.headers.get("accept", "").strip() or "*/*")
     asked = report.read(request.scope["query_string"], now)
+    started = time.perf_counter()
     answer = await report.answer(reporting, access, asked)
-    headers = {"Cache-Control": "private, no-store" if report.named else "private, no-cache", "Vary": "Accept"}
+    answered_ms = (time.perf_counter() - started) * 1000
+    headers = {
+        "Cache-Control": "private, no-store" if report.named else "private, no-cache",
+        "Vary": "Accept",
+        "Server-Timing": f"report;dur={answered_ms:.2f}",
+    }
     if report.named and answer.next is not None:
         headers["Link"] = f'<{next_address(request, answer.next)}>; rel="next"'
     if form in FORMS:

@@ -171,6 +171,12 @@ async def test_an_unchanged_report_is_not_sent_twice(client: httpx.AsyncClient) 
     assert other.status_code == 200
 
 
+async def test_an_answer_tells_what_the_report_took_without_http(client: httpx.AsyncClient) -> None:
+    told = (await client.get(OAK, headers=ADMIN)).headers["server-timing"]
+    name, _, duration = told.partition(";dur=")
+    assert name == "report" and float(duration) > 0
+
+
 async def test_a_position_that_is_not_reached_is_answered_stale(client: httpx.AsyncClient) -> None:
     ahead = encode_position(LOG, {partition_of("oak"): 99})
     body = (await client.get(f"{OAK}&min_position={ahead}&wait_seconds=0", headers=ADMIN)).json()
