@@ -29,6 +29,9 @@ __all__ = [
     "SentEvent",
     "decode_curriculum",
     "decode_events",
+    "decode_item",
+    "events_of",
+    "read_object",
 ]
 
 EVENTS_MAX = 500
@@ -53,7 +56,15 @@ class SentEvent(msgspec.Struct, frozen=True):
 
 def decode_events(body: bytes, context: RowContext) -> tuple[SentEvent, ...]:
     """The items of the body, in order; an item's own `source` wins over the context's. Raises BodyFault."""
-    members = _read_object(body, BODY_BYTES_MAX)
+    items = events_of(read_object(body, BODY_BYTES_MAX))
+    if len(items) > EVENTS_MAX:
+        detail = f"The request has {len(items):,} events: send at most {EVENTS_MAX} at once, or a file to /v1/imports."
+        raise refuse_body(422, "too_many_events", detail, "/events")
+    return tuple(decode_item(index, item, context) for index, item in enumerate(items))
+
+
+def events_of(members: Mapping[str, Any]) -> list[Any]:
+    """The list under `events`, the only member there is. Raises BodyFault."""
     unknown = [name for name in members if name != "events"]
     if unknown:
         detail = f"The body has no member '{shown(unknown[0])}': its only one is 'events'."
@@ -61,21 +72,19 @@ def decode_events(body: bytes, context: RowContext) -> tuple[SentEvent, ...]:
     items = members.get("events")
     if not isinstance(items, list) or not items:
         raise refuse_body(422, "no_events", f"'events' is a list of 1 to {EVENTS_MAX} events.", "/events")
-    if len(items) > EVENTS_MAX:
-        detail = f"The request has {len(items):,} events: send at most {EVENTS_MAX} at once, or a file to /v1/imports."
-        raise refuse_body(422, "too_many_events", detail, "/events")
-    return tuple(_decode_item(index, item, context) for index, item in enumerate(items))
+    return items
 
 
 def decode_curriculum(body: bytes, context: RowContext) -> SentCurriculum:
     """The JSON document form of a curriculum import (application/json). Raises BodyFault."""
-    read = read_document(_read_object(body, DOCUMENT_BYTES_MAX), context)
+    read = read_document(read_object(body, DOCUMENT_BYTES_MAX), context)
     if isinstance(read, list):
         raise BodyFault(422, tuple(read))
     return read
 
 
-def _read_object(body: bytes, bytes_max: int) -> dict[str, Any]:
+def read_object(body: bytes, bytes_max: int) -> dict[str, Any]:
+    """The JSON object that a body is, read strictly. Raises BodyFault."""
     if len(body) > bytes_max:
         detail = f"The body has {len(body):,} bytes: send at most {bytes_max:,} at once."
         raise refuse_body(413, "body_too_large", detail)
@@ -88,7 +97,8 @@ def _read_object(body: bytes, bytes_max: int) -> dict[str, Any]:
     return value
 
 
-def _decode_item(index: int, item: Any, context: RowContext) -> SentEvent:
+def decode_item(index: int, item: Any, context: RowContext) -> SentEvent:
+    """One event of a body: what was sent, or all that is wrong with it."""
     pointer = f"/events/{index}"
     if not isinstance(item, dict):
         fault = Fault(pointer, "not_an_object", "An event is a JSON object with a type and its fields.")

@@ -58,42 +58,62 @@ class EventsAnswer(msgspec.Struct, frozen=True):
         return 207 if self.accepted or self.duplicate else 422
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """What became of items, in their order, and how far a reader must have come to see it."""
+
+    results: list[ItemResult]
+    offsets: dict[int, int]
+
+
 async def tell_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> EventsAnswer:
-    """Take in what is right of `items`. Raises what `Ledger.take` raises."""
-    results: dict[int, ItemResult] = {}
-    for item in items:
-        if item.sent is None:
-            results[item.index] = _faulty(item)
+    """Take in what is right of the `items` of one request. Raises what `Ledger.take` raises."""
+    judged = await judge_events(ledger, caller, items)
+    count_rejected("events", judged.results)
+    return answer_of(judged.results, encode_position(await ledger.log_id(), judged.offsets))
+
+
+async def judge_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Judged:
+    """Take in what is right of `items`, which may be of several requests. Raises what `Ledger.take` raises."""
+    results: list[ItemResult | None] = [_faulty(item) if item.sent is None else None for item in items]
     offsets: dict[int, int] = {}
     for segment in _segments(items):
-        taken = await ledger.take(_work(ledger, caller, segment))
+        taken = await ledger.take(_work(ledger, caller, [items[place] for place in segment]))
         offsets |= taken.offsets
-        for item, decision in zip(segment, taken.decided.decisions, strict=True):
-            results[item.index] = _judged(item, decision)
-    ordered = [results[item.index] for item in items]
-    statuses = [result.status for result in ordered]
-    for result in ordered:
-        if result.error is not None:
-            ITEMS_REJECTED.labels("events", result.error.code).inc()
+        for place, decision in zip(segment, taken.decided.decisions, strict=True):
+            results[place] = _judged(items[place], decision)
+    return Judged([result for result in results if result is not None], offsets)
+
+
+def answer_of(results: list[ItemResult], position: str) -> EventsAnswer:
+    """The answer to one request."""
+    statuses = [result.status for result in results]
     return EventsAnswer(
         accepted=statuses.count(ACCEPTED),
         duplicate=statuses.count(DUPLICATE),
         rejected=statuses.count(REJECTED),
-        position=encode_position(await ledger.log_id(), offsets),
-        results=ordered,
+        position=position,
+        results=results,
     )
 
 
-def _segments(items: Iterable[SentEvent]) -> list[list[SentEvent]]:
-    segments: list[list[SentEvent]] = []
+def count_rejected(kind: str, results: Iterable[ItemResult]) -> None:
+    """Tell the metrics why items were refused."""
+    for result in results:
+        if result.error is not None:
+            ITEMS_REJECTED.labels(kind, result.error.code).inc()
+
+
+def _segments(items: Sequence[SentEvent]) -> list[list[int]]:
+    """The places of the items that can be judged, cut after withdrawals."""
+    segments: list[list[int]] = []
     after_withdrawal = True
-    for item in items:
+    for place, item in enumerate(items):
         if item.sent is None:
             continue
         is_withdrawal = isinstance(item.sent, SentWithdrawal)
         if not segments or (after_withdrawal and not is_withdrawal):
             segments.append([])
-        segments[-1].append(item)
+        segments[-1].append(place)
         after_withdrawal = is_withdrawal
     return segments
 
