@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV ?= uv>=0.9
 TESTS ?=
+# A test file runs as a whole in one of so many processes, each with servers of its own.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test check format bench bench-full test-faults test-acceptance clean
@@ -37,7 +39,7 @@ demo: install ## the product with the demonstration trust, until Ctrl-C
 	@exec $(BIN)/markledger demo
 
 test: install ## all tests; real Kafka and a PostgreSQL server too, wherever they can be had
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 test-faults: install ## the fault tests at length: ten kills of each kind, with printed seeds
 	MARKLEDGER_TEST_KILLS=10 $(BIN)/pytest -m faults $(TESTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import shutil
 import signal
@@ -145,6 +146,14 @@ def find_jars() -> Path:
     if shutil.which("mvn") is None:
         raise ServerMissing(f"no jars in {JARS} and no Maven on the path to fetch them")
     JARS.parent.mkdir(parents=True, exist_ok=True)
+    with JARS.with_suffix(".lock").open("w") as lock:  # two workers of a test run want them at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not JARS.exists():
+            _fetch_jars()
+    return JARS
+
+
+def _fetch_jars() -> None:
     with tempfile.TemporaryDirectory(dir=JARS.parent) as unfinished:
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}/libs"]
         done = subprocess.run(
@@ -156,6 +165,4 @@ def find_jars() -> Path:
         )
         if done.returncode != 0:
             raise ServerMissing(f"Maven could not fetch the jars: {done.stdout.decode(errors='replace')[-300:]}")
-        if not JARS.exists():
-            Path(unfinished, "libs").rename(JARS)
-    return JARS
+        Path(unfinished, "libs").rename(JARS)
