@@ -46,6 +46,15 @@ def partition_for(key: bytes, partitions: int) -> int:
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
+def school_of(key: bytes) -> bytes:
+    """What of a record's key decides its partition: the school, before whatever NULs part from it.
+
+    >>> school_of(b"oakfield\\0pup_a")
+    b'oakfield'
+    """
+    return key.split(b"\0", 1)[0]
+
+
 def _murmur2(data: bytes) -> int:
     mask, m, r = 0xFFFFFFFF, 0x5BD1E995, 24
     length = len(data)

@@ -29,6 +29,16 @@ from tests.servers.process import Server
 
 TOPIC = "contract"
 PARTITIONS = 4
+COMPACTED = "contract-compacted"
+COMPACTED_BATCHES: list[list[tuple[bytes, bytes | None]]] = [
+    [(b"a", b"1"), (b"b", b"1"), (b"a", b"2")],
+    [(b"c", b"1")],
+    [(b"b", b"2"), (b"d", None)],
+    [(b"c", None), (b"e", b"1"), (b"e", b"2")],
+    [(b"f", b"%d" % number) for number in range(120)],
+]
+"""Keys that come again, in one append and in later ones, and tombstones of keys that had a value and that had none."""
+
 PATIENCE_SECONDS = 60.0
 """No test waits this long unless something is broken."""
 
@@ -264,6 +274,39 @@ class LogSuite:
         values = {record.offset: record.value for record in seen}
         assert {offset: values.get(offset) for offset in acknowledged} == acknowledged
         assert len(set(values.values())) == len(values)
+
+    async def test_a_compacted_topic_keeps_the_last_value_of_each_key_in_order(self, bench: LogBench, log: Log) -> None:
+        """Kafka removes what was replaced when it likes; what holds is the last value of each key, and the order."""
+        await log.create_topic(COMPACTED, PARTITIONS, retention_ms=-1, compacted=True)
+        appended: list[tuple[bytes, bytes | None]] = []
+        told: list[int] = []
+        for batch in COMPACTED_BATCHES:
+            told += await log.append(COMPACTED, 1, batch)
+            appended += batch
+        assert told == list(range(len(appended)))
+        assert await log.bounds(COMPACTED, 1) == (0, len(appended))
+        other = bench.open()
+        reader = other.reader(COMPACTED)
+        await reader.assign({1: 0})
+        found: list[Record] = []
+        end = 0
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while end < len(appended):
+                batches = await reader.poll(2, 1000)
+                if 1 in batches:
+                    found += batches[1].records
+                    end = batches[1].next_offset
+        assert [record.offset for record in found] == sorted({record.offset for record in found})
+        assert all((record.key, record.value) == appended[record.offset] for record in found)
+        assert {record.key: record.value for record in found} == dict(appended)
+        await log.append(COMPACTED, 1, [(b"a", b"newest")])
+        assert [record.value for record in await read_records(reader, 1, partition=1)] == [b"newest"]
+        for start in (2, end):  # where records may be gone, and the end as it was
+            await reader.assign({1: start})
+            last = await read_records(reader, 1, partition=1)
+            assert last[0].offset >= start
+        await reader.close()
+        await other.close()
 
     async def test_a_topic_is_made_once_and_keeps_its_partition_count(self, bench: LogBench, log: Log) -> None:
         name = await log.log_id(TOPIC)

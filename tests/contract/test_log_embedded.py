@@ -11,7 +11,15 @@ import pytest
 from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.log.interface import Log, LogError
 from services.runtime.postgres import open_pool
-from tests.contract.log_suite import TOPIC, LogBench, LogSuite, numbered
+from tests.contract.log_suite import (
+    COMPACTED,
+    COMPACTED_BATCHES,
+    PARTITIONS,
+    TOPIC,
+    LogBench,
+    LogSuite,
+    numbered,
+)
 from tests.servers.embedded import EmbeddedServer
 
 
@@ -72,10 +80,21 @@ class TestEmbeddedLog(LogSuite):
             await transaction.rollback()
         assert await waiting == [3, 4]
 
-    async def test_only_topics_that_keep_every_record_are_made(self, bench: LogBench) -> None:
+    async def test_only_topics_without_an_end_are_made(self, bench: LogBench) -> None:
         log = bench.open()
         with pytest.raises(LogError):
             await log.create_topic("short", 1, retention_ms=1000, compacted=False)
-        with pytest.raises(LogError):
-            await log.create_topic("compact", 1, retention_ms=-1, compacted=True)
         await log.close()
+
+    async def test_what_was_replaced_is_gone_at_once(self, bench: EmbeddedBench, log: Log) -> None:
+        await log.create_topic(COMPACTED, PARTITIONS, retention_ms=-1, compacted=True)
+        for batch in COMPACTED_BATCHES:
+            await log.append(COMPACTED, 1, batch)
+            await log.append(COMPACTED, 2, batch)
+            await log.append(TOPIC, 1, batch)
+        last = dict(item for batch in COMPACTED_BATCHES for item in batch)
+        rows = await bench.pool.fetch("SELECT name, partition, key, value FROM log.record JOIN log.topic USING (topic)")
+        for partition in (1, 2):
+            kept = [(row["key"], row["value"]) for row in rows if (row[0], row[1]) == (COMPACTED, partition)]
+            assert sorted(kept) == sorted(last.items())
+        assert sum(row["name"] == TOPIC for row in rows) == sum(map(len, COMPACTED_BATCHES))

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
-from schemas.topics import partition_for
+from schemas.topics import partition_for, school_of
 from services.runtime.log.interface import Log, LogUnavailable, Record
 
 RECORDS_MAX = 5_000
@@ -52,9 +52,9 @@ class _Route(msgspec.Struct, frozen=True):
         One that lies where its key does not belong is a dead letter. It must not come home by the copy: it would
         become a fact, in a place of the order that it never had.
         """
-        if record.key is None or partition_for(record.key, self.sources) != source:
+        if record.key is None or partition_for(school_of(record.key), self.sources) != source:
             return source
-        return partition_for(record.key, self.targets)
+        return partition_for(school_of(record.key), self.targets)
 
 
 class _Sum:
@@ -102,6 +102,58 @@ async def copy_topic(source: Log, target: Log, topic: str, on_records: OnRecords
         source_partitions=route.sources,
         target_partitions=route.targets,
     )
+
+
+async def copy_compacted_topic(source: Log, target: Log, topic: str, on_records: OnRecords) -> Copied:
+    """Copy the last value of each key, tombstones too; both sides may have lost what was replaced.
+
+    The target may hold what an earlier copy wrote, and nothing of a key that the source lacks. Raises CopyRefused.
+    """
+    route = _Route(await source.partitions(topic), await target.partitions(topic))
+    if route.targets % route.sources:
+        raise CopyRefused(f"{route.targets} partitions of {topic} are no multiple of {route.sources}: no order holds")
+    ends = await _ends(source, topic, route.sources)
+    wanted = await _last_values(source, topic, ends, route.of)
+    there = await _last_values(target, topic, await _ends(target, topic, route.targets), lambda _, partition: partition)
+    if foreign := next((each for each in there if each not in wanted), None):
+        raise CopyRefused(
+            f"{topic}/{foreign[0]} of the target holds a key that this log has not: nothing was written; give a Kafka"
+            " without this topic"
+        )
+    missing: dict[int, list[tuple[bytes, bytes | None]]] = {}
+    for (partition, key), value in wanted.items():
+        if there.get((partition, key), b"") != value:
+            missing.setdefault(partition, []).append((key, value))
+    for partition, items in missing.items():
+        for start in range(0, len(items), RECORDS_MAX):
+            await target.append(topic, partition, items[start : start + RECORDS_MAX])
+            on_records(len(items[start : start + RECORDS_MAX]))
+    if await _ends(source, topic, route.sources) != ends:
+        raise CopyRefused(f"{topic} grew while it was copied: stop the services, then run this again to go on")
+    copied = sum(map(len, missing.values()))
+    return Copied(
+        topic=topic,
+        records=len(wanted),
+        found=len(wanted) - copied,
+        copied=copied,
+        source_log_id=await source.log_id(topic),
+        target_log_id=await target.log_id(topic),
+        source_partitions=route.sources,
+        target_partitions=route.targets,
+    )
+
+
+async def _last_values(
+    log: Log, topic: str, ends: Mapping[int, int], partition_of: Callable[[Record, int], int]
+) -> dict[tuple[int, bytes], bytes | None]:
+    """The last value of each key, by the partition where it belongs, in the order of these last values."""
+    last: dict[tuple[int, bytes], bytes | None] = {}
+    async for partition, records in _read(log, topic, ends):
+        for record in records:
+            name = (partition_of(record, partition), record.key or b"")
+            last.pop(name, None)
+            last[name] = record.value
+    return last
 
 
 class _Copy:

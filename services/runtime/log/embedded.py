@@ -1,7 +1,8 @@
 """The log as tables in PostgreSQL: the default, durable when PostgreSQL is, exact where a sequence would not be.
 
 An append takes offsets under the row lock of its partition and keeps it until it commits. A reader looks at the
-partition's row first, so it never sees a record before one with a lower offset.
+partition's row first, so it never sees a record before one with a lower offset. A compacted topic is one whose records
+have an index by key; what is appended there takes the place of earlier records of its key.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ _TAKE = """
 UPDATE log.partition SET next_offset = next_offset + $3 WHERE topic = $1 AND partition = $2
 RETURNING next_offset - $3 AS first, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
 """
+_LOOK_UP = """
+SELECT topic, log_id, partitions, to_regclass('log.record_by_key_' || topic) IS NOT NULL AS compacted
+FROM log.topic WHERE name = $1
+"""
+_COMPACT = """
+DELETE FROM log.record WHERE topic = {topic} AND partition = $1 AND key = ANY($2::bytea[]) AND "offset" < $3
+"""
+"""With the number of the topic in the text: only so may the planner use its index."""
 _HEADS = """
 SELECT partition, first_offset, next_offset FROM log.partition WHERE topic = $1 AND partition = ANY($2::int[])
 """
@@ -81,9 +90,9 @@ class EmbeddedLog:
         self._turns = Turns(append_seconds_max)
 
     async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
-        """Create the topic if it is missing; only topics that are kept for ever and not compacted."""
-        if retention_ms != -1 or compacted:
-            raise LogError(f"topic {topic}: the embedded log keeps every record for ever")
+        """Create the topic if it is missing; only topics that are kept for ever."""
+        if retention_ms != -1:
+            raise LogError(f"topic {topic}: the embedded log keeps what it holds for ever")
         ddl = files("services.runtime.log").joinpath("embedded.sql").read_text(encoding="utf-8")
         with _unavailable_when_lost():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -100,6 +109,10 @@ class EmbeddedLog:
                         made,
                         partitions,
                     )
+                    if compacted:
+                        await connection.execute(
+                            f"CREATE INDEX record_by_key_{made} ON log.record (partition, key) WHERE topic = {made}"
+                        )
         found = await self.partitions(topic)
         if found != partitions:
             raise LogError(f"topic {topic} has {found} partitions, not {partitions}; the count is fixed for life")
@@ -119,9 +132,9 @@ class EmbeddedLog:
         for key, value in items:
             if len(key) + len(value or b"") > RECORD_BYTES_MAX:
                 raise RecordTooLarge(f"a record of {topic} exceeds {RECORD_BYTES_MAX} bytes")
-        number = int((self._topics.get(topic) or await self.look_up(topic))["topic"])
+        found = self._topics.get(topic) or await self.look_up(topic)
         async with self._turns.turn(topic, partition):
-            first = await self._append(number, partition, items)
+            first = await self._append(found["topic"], partition, items, compacted=found["compacted"])
         if first is None:
             self._topics.pop(topic, None)
             raise LogRecreated(f"topic {topic} has no partition {partition}, or was made anew")
@@ -148,9 +161,7 @@ class EmbeddedLog:
         """The topic's row, read now."""
         try:
             with _unavailable_when_lost():
-                row = await self._pool.fetchrow(
-                    "SELECT topic, log_id, partitions FROM log.topic WHERE name = $1", topic
-                )
+                row = await self._pool.fetchrow(_LOOK_UP, topic)
         except asyncpg.UndefinedTableError:
             row = None
         if row is None:
@@ -177,16 +188,20 @@ class EmbeddedLog:
         """Completed by the next append of any process that is heard of."""
         return await self._doorbell.next_ring()
 
-    async def _append(self, number: int, partition: int, items: Sequence[tuple[bytes, bytes | None]]) -> int | None:
+    async def _append(
+        self, number: int, partition: int, items: Sequence[tuple[bytes, bytes | None]], *, compacted: bool
+    ) -> int | None:
         """The first offset taken; None if there is no such partition."""
         with _unavailable_when_lost():
             connection = await self._pool.acquire(timeout=self._append_seconds_max)
         try:
             async with asyncio.timeout(self._append_seconds_max):
+                if compacted:
+                    return await _append_compacted(connection, number, partition, items)
                 if len(items) < COPY_FROM_ITEMS:
                     keys, values = [key for key, _ in items], [value for _, value in items]
                     return await connection.fetchval(_APPEND, number, partition, keys, values)  # type: ignore[no-any-return]
-                return await _append_by_copy(connection, number, partition, items)
+                return await _append_by_copy(connection, number, partition, list(enumerate(items)))
         except (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, *_LOST) as error:
             connection.terminate()
             raise AppendOutcomeUnknown(f"the database was lost during an append: {_named(error)}") from error
@@ -207,12 +222,14 @@ class EmbeddedReader:
         self._log = log
         self._topic = topic
         self._number = 0
+        self._compacted = False
         self._next: dict[int, int] = {}
 
     async def assign(self, start: Mapping[int, int]) -> None:
         """Read exactly these partitions from these offsets."""
         self._next = {}
-        self._number = int((await self._log.look_up(self._topic))["topic"])
+        found = await self._log.look_up(self._topic)
+        self._number, self._compacted = found["topic"], found["compacted"]
         heads = await self._log.heads(self._number, list(start))
         for partition, offset in start.items():
             if partition not in heads:
@@ -252,7 +269,9 @@ class EmbeddedReader:
                 continue
             rows = await self._log.read(self._number, partition, offset, end, records_max)
             records = [Record(*row) for row in rows]
-            if not records or records[0].offset != offset:
+            if not records and self._compacted:
+                continue  # all of them were replaced since the end was read: what took their place lies beyond it
+            if not records or (records[0].offset != offset and not self._compacted):
                 raise OffsetOutOfRange(f"{self._topic}/{partition}: the record at {offset} is gone")
             batches[partition] = Batch(records, records[-1].offset + 1, end)
             records_max -= len(records)
@@ -270,14 +289,33 @@ class EmbeddedReader:
             )
 
 
-async def _append_by_copy(
+async def _append_compacted(
     connection: asyncpg.pool.PoolConnectionProxy,
     number: int,
     partition: int,
     items: Sequence[tuple[bytes, bytes | None]],
 ) -> int | None:
+    """Append, and delete what the items replace; of equal keys among them only the last is written."""
+    last = {key: place for place, (key, _) in enumerate(items)}
     async with connection.transaction():
-        taken = await connection.fetchrow(_TAKE, number, partition, len(items))
+        first = await _append_by_copy(
+            connection, number, partition, [(place, items[place]) for place in sorted(last.values())], count=len(items)
+        )
+        if first is not None:
+            await connection.execute(_COMPACT.format(topic=number), partition, list(last), first)
+    return first
+
+
+async def _append_by_copy(
+    connection: asyncpg.pool.PoolConnectionProxy,
+    number: int,
+    partition: int,
+    placed: Sequence[tuple[int, tuple[bytes, bytes | None]]],
+    count: int | None = None,
+) -> int | None:
+    """Append items at their places behind the end; `count` = how many offsets are taken, if there are gaps."""
+    async with connection.transaction():
+        taken = await connection.fetchrow(_TAKE, number, partition, len(placed) if count is None else count)
         if taken is None:
             return None
         first, now_ms = int(taken["first"]), taken["now_ms"]
@@ -285,9 +323,7 @@ async def _append_by_copy(
             "record",
             schema_name="log",
             columns=("topic", "partition", "offset", "appended_ms", "key", "value"),
-            records=(
-                (number, partition, first + place, now_ms, key, value) for place, (key, value) in enumerate(items)
-            ),
+            records=((number, partition, first + place, now_ms, key, value) for place, (key, value) in placed),
         )
     return first
 
