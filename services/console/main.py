@@ -1,4 +1,4 @@
-"""The `markledger` command. What may be typed is in `service_commands`, `client_commands` and `operator_commands`.
+"""The `markledger` command. What may be typed is in the four modules that end in `_commands`.
 
 This is the edge of the process: an error leaves as one line, never as a trace.
 """
@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from services.console import client_commands, operator_commands, service_commands
+from services.console import client_commands, operator_commands, service_commands, transfer_commands
 
 EXIT_FAILED = 1
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would double the time of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (service_commands.app, client_commands.app, operator_commands.app):
+for commands in (service_commands.app, client_commands.app, operator_commands.app, transfer_commands.app):
     app.add_typer(commands)
 
 
