@@ -1,4 +1,4 @@
-"""What the supervised children of `markledger up` run: `python -m services.console.child web FD | projector`.
+"""What the supervised children of `markledger up` run: `python -m services.console.child web FD | projector | intake`.
 
 A child watches its standard input, which ends when its parent is gone, and then ends itself.
 """
@@ -32,7 +32,9 @@ def end_with_parent() -> None:
 def main(arguments: list[str]) -> None:
     """Run the child that `arguments` name; the edge of its process: what ends it is one line in the log."""
     end_with_parent()
-    from services.console.serving import run_projector_process, serve_both
+    import uvloop
+
+    from services.console.serving import run_intake_process, run_projector_process, serve_both
 
     try:
         match arguments:
@@ -40,8 +42,10 @@ def main(arguments: list[str]) -> None:
                 serve_both(socket.socket(fileno=int(descriptor)))
             case ["projector"]:
                 asyncio.run(run_projector_process())
+            case ["intake"]:
+                uvloop.run(run_intake_process())
             case _:
-                sys.exit("usage: python -m services.console.child web FD | projector")
+                sys.exit("usage: python -m services.console.child web FD | projector | intake")
     except (Exception, asyncio.CancelledError) as error:
         import structlog
 

@@ -61,3 +61,13 @@ def projector(
     from services.console.serving import run_projector_alone
 
     asyncio.run(run_projector_alone(settings_of(data_dir=data_dir), host, port))
+
+
+@app.command()
+def intake(host: Host = DEFAULT_HOST, port: WatchPort = None, data_dir: DataDir = None) -> None:
+    """Run the intake alone: facts that other systems stream in by Kafka."""
+    import uvloop
+
+    from services.console.serving import run_intake_alone
+
+    uvloop.run(run_intake_alone(settings_of(data_dir=data_dir), host, port))

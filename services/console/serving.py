@@ -62,13 +62,59 @@ async def run_projector_alone(settings: Settings, host: str, port: int | None) -
         if port is None:
             await _run_projector(told)
         else:
-            await _watched(_run_projector(told), uvicorn_config(host, port))
+            from services.projector.watch import create_app
+
+            await _watched(_run_projector(told), create_app(), uvicorn_config(host, port))
 
 
-async def _watched(work: Coroutine[Any, Any, None], config: uvicorn.Config) -> None:
-    from services.projector.watch import create_app
+async def run_intake_process() -> None:
+    """The intake as a child of `up`."""
+    await _run_intake(read_settings(), None)
 
-    config.app = create_app()
+
+async def run_intake_alone(settings: Settings, host: str, port: int | None) -> None:
+    """The intake in a process of its own, with health, metrics and documentation on a port if there is one.
+
+    Raises InvalidSettings, PostgresError.
+    """
+    from services.ingest.intake.main import check_settings
+
+    known = with_known_secrets(settings)
+    check_settings(known)
+    async with database_of(known) as url:
+        config = None if port is None else uvicorn_config(host, port)
+        await _run_intake(settings_with(known, database_url=url), config)
+
+
+async def _run_intake(settings: Settings, config: uvicorn.Config | None) -> None:
+    from services.ingest.intake.main import create_app, create_intake, run_intake
+
+    configure_logging("intake")
+    if settings.database_dsn is None:
+        raise InvalidSettings("MARKLEDGER_DATABASE_URL: the intake needs a database")
+    stop = _stop_on_signals()
+    pool = await open_pool(settings.database_dsn, size_max=CONNECTIONS_MAX, application="markledger intake")
+    try:
+        log = await open_log(settings, pool)
+        try:
+            intake, entrance = create_intake(settings, pool, log)
+            work = run_intake(intake, entrance, stop)
+            await (work if config is None else _watched(work, create_app(intake), config))
+        finally:
+            await log.close()
+    finally:
+        await _close(pool)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _watched(work: Coroutine[Any, Any, None], application: ASGIApp, config: uvicorn.Config) -> None:
+    config.app = application
     server = _BesideServer(config)
     serving = asyncio.ensure_future(server.serve())
     try:
@@ -82,10 +128,7 @@ async def _run_projector(settings: Settings) -> None:
     from services.projector.main import run_projector
 
     configure_logging("projector")
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_projector(settings, stop=stop)
+    await run_projector(settings, stop=_stop_on_signals())
 
 
 async def _serve_alone(part: Literal["ingest", "query"], settings: Settings, host: str, port: int) -> None:

@@ -15,7 +15,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,10 +102,12 @@ async def run_up(settings: Settings, host: str, port: int, on_ready: Ready | Non
         async with _database(settings, directory) as url:
             environment["MARKLEDGER_DATABASE_URL"] = url
             environment.pop("MARKLEDGER_DATABASE_URL_FILE", None)
-            children = (
+            children = [
                 Child("web", ("web", str(listener.fileno())), environment, (listener.fileno(),)),
                 Child("projector", ("projector",), environment),
-            )
+            ]
+            if settings.kafka_bootstrap:
+                children.append(Child("intake", ("intake",), environment))
             await _run_children(children, address_of(host, listener), stopping, on_ready)
 
 
@@ -122,7 +124,7 @@ def _stop_on_signals(stopping: asyncio.Event) -> None:
 
 
 async def _run_children(
-    children: tuple[Child, ...], address: str, stopping: asyncio.Event, on_ready: Ready | None
+    children: Sequence[Child], address: str, stopping: asyncio.Event, on_ready: Ready | None
 ) -> None:
     keepers = [asyncio.create_task(keep_running(child, stopping)) for child in children]
     try:

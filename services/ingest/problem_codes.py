@@ -159,5 +159,24 @@ _REQUESTS = {
     ),
 }
 
-PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER | _REQUESTS
+_INTAKE = {
+    "tombstone": "A message of the intake topic has no value: send a body; nothing is deleted by an empty message.",
+    "unknown_cloudevents_version": "The specversion of a CloudEvent is not 1.0: send CloudEvents 1.0.",
+    "invalid_cloudevent": (
+        "A CloudEvent lacks specversion, id, source or type, or one of them is no text: give all four as texts."
+    ),
+    "invalid_cloudevent_source": (
+        "Neither the source of a CloudEvent nor the last part of its path is an identifier: end it with one, as in "
+        "/trusts/t1/mis."
+    ),
+    "conflicting_cloudevent": (
+        "The data of a CloudEvent says another type, event_id or type_version than its envelope: say it once."
+    ),
+    "not_taken": (
+        "The product itself failed on this event, which is a fault of the product: its log has the error. Replay the "
+        "message with a release that mends it."
+    ),
+}
+
+PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER | _REQUESTS | _INTAKE
 """Code → what it means and what to do."""

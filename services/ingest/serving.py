@@ -27,20 +27,18 @@ RETRY_SECONDS = 1.0
 _log = structlog.get_logger("markledger.ingest")
 
 
-class Serving:
-    """The service of one process."""
+class Entrance:
+    """The way in of one process, whoever comes by it."""
 
     def __init__(
         self,
         pool: asyncpg.Pool,
         log: Log,
-        keyring: Keyring,
         pupil_key: bytes,
         partitions: int,
         clock: Callable[[], datetime],
     ) -> None:
         self.pool = pool
-        self.keyring = keyring
         self.clock = clock
         self._log = log
         self._partitions = partitions
@@ -91,3 +89,19 @@ class Serving:
                     _log.error("ingest cannot start", exc_info=error)
                     raise
                 _log.warning("ingest waits for its log or its database", fault=type(error).__name__)
+
+
+class Serving(Entrance):
+    """The HTTP service of one process."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        log: Log,
+        keyring: Keyring,
+        pupil_key: bytes,
+        partitions: int,
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__(pool, log, pupil_key, partitions, clock)
+        self.keyring = keyring

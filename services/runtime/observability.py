@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -69,6 +69,43 @@ QUERY_SECONDS: Final = Histogram(
     "Time to compute one report, without HTTP, by report. Unit: seconds.",
     ["report"],
     buckets=_SHORT,
+)
+
+INTAKE_MESSAGES: Final = Counter(
+    "markledger_intake_messages", "Messages of the intake topic that are done with. Unit: messages."
+)
+INTAKE_EVENTS: Final = Counter(
+    "markledger_intake_events",
+    "Events that came by the intake topic, by outcome (accepted, duplicate, rejected). Unit: events.",
+    ["outcome"],
+)
+INTAKE_DEAD_LETTERS: Final = Counter(
+    "markledger_intake_dead_letters",
+    "Messages that the intake set aside, whole or in part, by the first reason. Unit: messages.",
+    ["reason"],
+)
+INTAKE_REPLIES_LOST: Final = Counter(
+    "markledger_intake_replies_lost", "Answers that were asked for and could not be published. Unit: messages."
+)
+INTAKE_LAG_RECORDS: Final = Gauge(
+    "markledger_intake_lag_records",
+    "Messages of the partitions of this process that are not done with. Unit: messages.",
+    multiprocess_mode="mostrecent",
+)
+INTAKE_LAG_SECONDS: Final = Gauge(
+    "markledger_intake_lag_seconds",
+    "Age of the message that was done last, while there are more. Unit: seconds.",
+    multiprocess_mode="mostrecent",
+)
+IDENTITIES_DAMAGED: Final = Counter(
+    "markledger_identities_damaged",
+    "Sealed identities that did not open when they were read; their pupils are shown without what they said."
+    " Unit: records.",
+)
+NAMES_WITHHELD: Final = Counter(
+    "markledger_names_withheld",
+    "Answers without names for a key that may see them, by reason (audit, keys, behind). Unit: answers.",
+    ["reason"],
 )
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -130,6 +167,7 @@ def configure_logging(service: str, *, level: int = logging.INFO) -> None:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
         library.setLevel(logging.WARNING)
+    logging.getLogger("faststream").setLevel(logging.ERROR)  # it warns that it makes no topics, which it is told not to
     logging.getLogger("uvicorn.access").disabled = True  # it writes paths; `services.access.edge` writes routes
 
 
