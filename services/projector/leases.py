@@ -7,6 +7,7 @@ the owner's name, so that a worker that slept through the end of its lease write
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -27,9 +28,9 @@ _LOG_IDS = """
 SELECT DISTINCT log_id FROM projection.partition WHERE projection = $1 AND version = $2 AND topic = $3"""
 
 _HEARTBEAT = """
-INSERT INTO projection.worker AS w (worker, projection, version, lease_until)
-VALUES ($3, $1, $2, clock_timestamp() + make_interval(secs => $4))
-ON CONFLICT (worker) DO UPDATE SET lease_until = excluded.lease_until"""
+INSERT INTO projection.worker AS w (worker, projection, version, lease_until, log_seen_at)
+VALUES ($3, $1, $2, clock_timestamp() + make_interval(secs => $4), clock_timestamp() - make_interval(secs => $5))
+ON CONFLICT (worker) DO UPDATE SET lease_until = excluded.lease_until, log_seen_at = excluded.log_seen_at"""
 
 _COUNT_LIVE = """
 SELECT count(*) FROM projection.worker
@@ -61,6 +62,7 @@ class Leases:
         self._pool = pool
         self._feed = feed
         self._lease_seconds = lease_seconds
+        self._log_seen: float | None = None
         self.worker = worker
 
     async def enter(self) -> None:
@@ -77,8 +79,11 @@ class Leases:
 
     async def beat(self) -> None:
         """Keep the lease alive; to be called every HEARTBEAT_SECONDS, also while a batch is worked on."""
-        feed = self._feed
-        await self._pool.execute(_HEARTBEAT, feed.projection, feed.version, self.worker, self._lease_seconds)
+        await self._beat(self._pool)
+
+    def saw_log(self) -> None:
+        """The log has just answered; the next heartbeat says so."""
+        self._log_seen = asyncio.get_running_loop().time()
 
     async def balance(self) -> dict[int, int]:
         """Give up what is more than our share, take what is free, and return our partitions with their offsets.
@@ -113,12 +118,16 @@ class Leases:
             await connection.execute("DELETE FROM projection.worker WHERE worker = $1", self.worker)
 
     async def _beat_and_forget_the_dead(self, connection: Any) -> None:
-        feed = self._feed
-        await connection.execute(_HEARTBEAT, feed.projection, feed.version, self.worker, self._lease_seconds)
+        await self._beat(connection)
         await connection.execute(
             "DELETE FROM projection.worker WHERE lease_until < clock_timestamp() - make_interval(secs => $1)",
             _FORGET_AFTER_SECONDS,
         )
+
+    async def _beat(self, connection: Any) -> None:
+        feed = self._feed
+        ago = None if self._log_seen is None else asyncio.get_running_loop().time() - self._log_seen
+        await connection.execute(_HEARTBEAT, feed.projection, feed.version, self.worker, self._lease_seconds, ago)
 
     async def _owned(self, connection: Any) -> dict[int, int]:
         rows = await connection.fetch(_OWNED, *self._feed.key, self.worker)

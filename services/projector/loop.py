@@ -120,6 +120,7 @@ class Loop:
                 await wait_for(stop, self._pace.poll_ms / 1000)
                 return
             batches = await self._reader.poll(self._pace.records_max, self._pace.poll_ms)
+            self._leases.saw_log()
         except OffsetOutOfRange as error:
             await self._stop_out_of_range(error)
             return
@@ -161,6 +162,8 @@ class Loop:
         level = [partition for partition in self._level_at if partition not in self._stopped]
         await self._status.clear(level)
         ends = {partition: (await self._log.bounds(self._feed.topic, partition))[1] for partition in self._stopped}
+        if ends:
+            self._leases.saw_log()
         await self._status.set_ends(ends)
 
     async def _assign(self) -> None:

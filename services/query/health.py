@@ -16,11 +16,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from services.access.problems import is_outage
 
 DATABASE_SECONDS_MAX = 2.0
+LOG_SILENT_SECONDS = 20.0
+"""Longer than a poll, a batch and a broker's hand-over; an outage that lasts makes the reports fall behind."""
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _STATUS = """
 SELECT s.projection, s.version, s.partition, s.next_offset, s.lag_records, s.lag_seconds, s.owned,
-       s.stopped_reason, s.dead_letters
+       s.stopped_reason, s.dead_letters,
+       greatest(extract(epoch FROM clock_timestamp() - s.log_seen_at), 0)::double precision AS log_silent_seconds
 FROM projection.status s JOIN projection.active a USING (projection, version)
 ORDER BY s.projection, s.partition
 """
@@ -38,6 +41,8 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     owned: bool
     stopped_reason: str | None
     dead_letters: int
+    log_silent_seconds: float | None
+    """Since the log last answered the owner; None where nobody works on the partition."""
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -56,7 +61,7 @@ class Readiness(msgspec.Struct, frozen=True):
         return not self.reasons
 
 
-async def read_readiness(pool: asyncpg.Pool) -> Readiness:
+async def read_readiness(pool: asyncpg.Pool, log_silent_seconds: float = LOG_SILENT_SECONDS) -> Readiness:
     """What stands between a fact and the report of it; a database that is away is a reason, not an error."""
     try:
         partitions = await read_status(pool)
@@ -66,7 +71,7 @@ async def read_readiness(pool: asyncpg.Pool) -> Readiness:
         if not is_outage(error):
             raise
         return _readiness([f"The database cannot be reached ({type(error).__name__})."], ())
-    return _readiness(list(_reasons(partitions)), partitions)
+    return _readiness(list(_reasons(partitions, log_silent_seconds)), partitions)
 
 
 async def read_status(pool: asyncpg.Pool) -> list[PartitionStatus]:
@@ -84,7 +89,7 @@ async def render_metrics(pool: asyncpg.Pool, registry: CollectorRegistry) -> byt
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         partitions, reachable = [], False
     own = generate_latest(registry)
-    return own + generate_latest(_Snapshot([*_gauges(partitions), _up(reachable)]))
+    return own + generate_latest(_Snapshot([*_gauges(partitions), *_log_gauge(partitions), _up(reachable)]))
 
 
 class _Snapshot:
@@ -97,7 +102,7 @@ class _Snapshot:
         return self._metrics
 
 
-def _reasons(partitions: Sequence[PartitionStatus]) -> Iterable[str]:
+def _reasons(partitions: Sequence[PartitionStatus], log_silent_seconds: float) -> Iterable[str]:
     if not partitions:
         yield "No version of the views is active yet; the projector has not started."
     for each in partitions:
@@ -106,6 +111,15 @@ def _reasons(partitions: Sequence[PartitionStatus]) -> Iterable[str]:
     alone = [str(each.partition) for each in partitions if not each.owned]
     if alone:
         yield f"No projector works on partition {', '.join(alone)}; start `markledger projector`."
+    silent = log_silence(partitions)
+    if silent is not None and silent > log_silent_seconds:
+        yield f"No projector has reached the log for {silent:.0f} s; is Kafka there (`markledger doctor`)?"
+
+
+def log_silence(partitions: Sequence[PartitionStatus]) -> float | None:
+    """Seconds since the log last answered any living projector; None if there is none."""
+    heard = (each.log_silent_seconds for each in partitions if each.owned and each.log_silent_seconds is not None)
+    return min(heard, default=None)
 
 
 def _readiness(reasons: list[str], partitions: Sequence[PartitionStatus]) -> Readiness:
@@ -145,6 +159,13 @@ def _gauges(partitions: Sequence[PartitionStatus]) -> Iterable[Metric]:
             labels = [each.projection, str(each.version), str(each.partition)]
             family.add_metric(labels, float(value is not None if field == "stopped_reason" else value))
         yield family
+
+
+def _log_gauge(partitions: Sequence[PartitionStatus]) -> Iterable[Metric]:
+    silent = log_silence(partitions)
+    if silent is not None:
+        meaning = "Time since the log last answered any projector. Unit: seconds."
+        yield GaugeMetricFamily("markledger_log_silent_seconds", meaning, value=silent)
 
 
 def _up(reachable: bool) -> Metric:

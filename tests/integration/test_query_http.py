@@ -357,6 +357,14 @@ async def test_ready_says_why_not(client: httpx.AsyncClient, pool: asyncpg.Pool)
     )
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["status"], ready.json()["reasons"]) == (200, "ready", [])
+    await pool.execute("UPDATE projection.worker SET log_seen_at = now(), started_at = now() - interval '1 hour'")
+    assert (await client.get("/readyz")).status_code == 200
+    await pool.execute("UPDATE projection.worker SET log_seen_at = now() - interval '25 seconds'")
+    silent = await client.get("/readyz")
+    assert silent.status_code == 503
+    assert "reached the log for 25 s" in silent.json()["reasons"][0]
+    assert "markledger_log_silent_seconds 25." in (await client.get("/metrics")).text
+    await pool.execute("UPDATE projection.worker SET log_seen_at = now()")
     await pool.execute(
         "UPDATE projection.partition SET stopped_reason = 'offset 7: ValueError', end_offset = 9 WHERE partition = $1",
         partition_of("oak"),

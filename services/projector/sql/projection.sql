@@ -15,8 +15,10 @@ CREATE TABLE IF NOT EXISTS projection.worker (
     projection  text NOT NULL,
     version     integer NOT NULL,
     started_at  timestamptz NOT NULL DEFAULT now(),
-    lease_until timestamptz NOT NULL
+    lease_until timestamptz NOT NULL,
+    log_seen_at timestamptz                             -- when it last had an answer of the log
 );
+ALTER TABLE projection.worker ADD COLUMN IF NOT EXISTS log_seen_at timestamptz;  -- tables of an earlier release
 
 -- One row a partition: the checkpoint, its owner, its lag, and why it stands still if it does.
 CREATE TABLE IF NOT EXISTS projection.partition (
@@ -64,6 +66,7 @@ SELECT p.projection, p.version, p.topic, p.partition, p.next_offset, p.end_offse
        p.stopped_reason, p.stopped_at, p.facts, p.skipped, p.fold_seconds,
        (SELECT count(*) FROM projection.dead_letter d
          WHERE d.projection = p.projection AND d.version = p.version
-           AND d.topic = p.topic AND d.partition = p.partition) AS dead_letters
+           AND d.topic = p.topic AND d.partition = p.partition) AS dead_letters,
+       greatest(w.log_seen_at, w.started_at) AS log_seen_at  -- a worker that has just begun gets its time
   FROM projection.partition p
   LEFT JOIN projection.worker w ON w.worker = p.owner;
