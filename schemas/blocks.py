@@ -163,8 +163,25 @@ def present_at(block: bytes | None, tails: Sequence[bytes], *, day: int, known_a
         ]
     if not found_keys:
         return np.zeros(0, np.int64)
-    keys, (sums,) = _sum_by_key(np.concatenate(found_keys), [np.concatenate(found_changes)[None, :]])
-    present: Ints = keys[sums[0] > 0]
+    return _keys_above_zero(np.concatenate(found_keys), np.concatenate(found_changes))
+
+
+_TABLE_CELLS_MAX = 1 << 20
+
+
+def _keys_above_zero(keys: Ints, changes: Ints) -> Ints:
+    """The keys (slot << 16 | value) whose changes sum to more than 0, rising; counted in a table where it is small."""
+    if not keys.size:
+        return keys
+    slots, values = keys >> 16, keys & 0xFFFF
+    width = int(values.max()) + 1
+    if (int(slots.max()) + 1) * width > _TABLE_CELLS_MAX:
+        keys, (totals,) = _sum_by_key(keys, [changes[None, :]])
+        found: Ints = keys[totals[0] > 0]
+        return found
+    sums = np.bincount(slots * width + values, weights=changes)  # small whole numbers: floats hold them exactly
+    there = np.flatnonzero(sums > 0)
+    present: Ints = (there // width) << 16 | there % width
     return present
 
 

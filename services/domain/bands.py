@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -50,6 +51,7 @@ class Bands(msgspec.Struct, frozen=True):
         return [int(cut) if cut == int(cut) else format(cut.normalize(), "f") for cut in self.cut_offs]
 
 
+@lru_cache(maxsize=1_000)
 def parse_bands(text: str, *, whole_percent: bool) -> Bands:
     """The bands written as `35,50,70,85`; `whole_percent` for markbook measures (whole numbers 1..100).
 
@@ -74,9 +76,14 @@ def classify_many(values: npt.NDArray[np.int64], bands: Bands, *, per_unit: int 
 
     Negative values (no percent, NO_DATA, NOT_APPLICABLE) stay what they are.
     """
-    cuts = np.array([-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64)  # rounded up: exact for ints
-    indexes = np.searchsorted(cuts, values, side="right")
+    indexes = np.searchsorted(_cuts(bands, per_unit), values, side="right")
     return np.where(values < 0, values, indexes).astype(np.int8)
+
+
+@lru_cache(maxsize=1_000)
+def _cuts(bands: Bands, per_unit: int) -> npt.NDArray[np.int64]:
+    """The cut-offs in 1/`per_unit`, rounded up, which is exact for whole numbers."""
+    return np.array([-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64)
 
 
 class Combined(msgspec.Struct, frozen=True):

@@ -31,6 +31,9 @@ def percent(numerator: int, denominator: int) -> int | None:
 def percents(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> IntArray:
     """`percent` of each pair of numbers that are not negative; NO_PERCENT where the denominator is 0."""
     tops, bottoms = np.broadcast_arrays(np.asarray(numerators), np.asarray(denominators))
+    if tops.size and bottoms.all() and 200 * int(tops.max()) + 2 * int(bottoms.max()) <= _INT64_MAX:
+        whole: IntArray = (200 * tops.astype(np.int64) + bottoms) // (2 * bottoms.astype(np.int64))
+        return whole
     result = np.full(tops.shape, NO_PERCENT, dtype=np.int64)
     there = bottoms != 0
     top, bottom = tops[there], bottoms[there]

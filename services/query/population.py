@@ -1,7 +1,7 @@
-"""Who is counted, and in which rows: masks over the slots of schools, put together over all schools of a report.
+"""Who is counted: masks over the slots of schools, put together over all schools of a report.
 
-A cohort lists the pupils of a population by (school, slot); a position is a place in that list. Rows are pairs (row,
-position), so a pupil of two groups is in two rows. What is made of values is decided in the reports.
+A cohort lists the pupils of a population by (school, slot); a position is a place in that list. Their rows are made in
+`breakdown`; what is made of values is decided in the reports.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Literal
-from urllib.parse import unquote
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -19,14 +18,12 @@ import numpy as np
 from schemas.documents import RosterValue
 from services.domain.bands import BandArray, Bands, classify_many
 from services.domain.measures import Measure
-from services.query.requests import By, Cursor, Population
-from services.query.vectors import Ints, Mask, SchoolIndex, SchoolReading
+from services.query.requests import Cursor, Population
+from services.query.vectors import Ints, Mask, SchoolReading
 
 NOT_KNOWN = "Not known"
-WHOLE = "whole"
 _DIGITS = re.compile(r"([0-9]+)")
 
-_SIMPLE_KINDS: tuple[Literal["school", "year-group", "group"], ...] = ("school", "year-group", "group")
 _NONE = np.zeros(0, np.int64)
 
 NaturalKey = tuple[bool, tuple[tuple[bool, int, str], ...], str]
@@ -78,14 +75,6 @@ class Cohort(msgspec.Struct, frozen=True):
         return self.size
 
 
-class Rows(msgspec.Struct, frozen=True):
-    """Rows of a breakdown: `ids` in their order; the pupil at `positions[k]` is in row `rows[k]`."""
-
-    ids: tuple[str, ...]
-    rows: Ints
-    positions: Ints
-
-
 def gather_cohort(schools: Sequence[SchoolReading], population: Population, on: date) -> Cohort:
     """The pupils on roll on a day, narrowed as the population says. `schools` come in natural order."""
     slots = tuple(np.flatnonzero(population_mask(school, population, on)) for school in schools)
@@ -106,46 +95,12 @@ def population_mask(school: SchoolReading, population: Population, on: date) -> 
     for name, values in population.filters:
         chosen = _holds(school, on, [RosterValue("characteristic", name, value) for value in values])
         if NOT_KNOWN in values:
-            chosen |= ~_holds(school, on, _values_of(school.index, By("characteristic", name)))
+            chosen |= ~_holds(school, on, school.index.values_of("characteristic", name))
         mask &= chosen
     return mask
 
 
-def break_down(cohort: Cohort, by: Sequence[By]) -> Rows:
-    """The whole, then the rows of each breakdown in natural order; rows without pupils are left out."""
-    ids = [WHOLE]
-    rows = [np.zeros(cohort.size, np.int64)]
-    positions = [np.arange(cohort.size, dtype=np.int64)]
-    parts = [
-        _hold_values(school, cohort.on, start, slots)
-        for start, school, slots in zip(cohort.starts(), cohort.schools, cohort.slots, strict=False)
-    ]
-    for breakdown in dict.fromkeys(by):
-        names, numbers, places = _pair(parts, breakdown)
-        sizes = np.bincount(numbers, minlength=len(names))
-        row_of_number = np.zeros(len(names), np.int64)
-        for number in sorted(np.flatnonzero(sizes).tolist(), key=lambda n: natural_key(names[n])):
-            row_of_number[number] = len(ids)
-            ids.append(row_id(breakdown, names[number]))
-        rows.append(row_of_number[numbers])
-        positions.append(places)
-    return Rows(tuple(ids), np.concatenate(rows), np.concatenate(positions))
-
-
-def row_id(by: By, name: str) -> str:
-    """`year-group:4`, `characteristic:sex:F`; `:` and `%` inside a name are percent-encoded."""
-    parts = (by.kind, by.name, name) if by.kind == "characteristic" else (by.kind, name)
-    return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in parts)
-
-
-def parse_row_id(text: str) -> tuple[By, str] | None:
-    """The breakdown and the name of a row; None for the whole, and for what is no row id."""
-    kind, *parts = text.split(":")
-    if kind == "characteristic" and len(parts) == 2:
-        return By("characteristic", unquote(parts[0])), unquote(parts[1])
-    return next(((By(k), unquote(parts[0])) for k in _SIMPLE_KINDS if k == kind and len(parts) == 1), None)
-
-
+@lru_cache(maxsize=100_000)
 def natural_key(text: str) -> NaturalKey:
     """Sorts digits as numbers and `Not known` last."""
     parts = tuple(
@@ -154,63 +109,6 @@ def natural_key(text: str) -> NaturalKey:
         if part
     )
     return text == NOT_KNOWN, parts, text
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """A school's share of a cohort, from position `start` on, and the pairs (roster value, position) that hold."""
-
-    index: SchoolIndex
-    start: int
-    size: int
-    values: Ints
-    positions: Ints
-
-
-def _hold_values(school: SchoolReading, on: date, start: int, slots: Ints) -> _Part:
-    presence = school.presence(on)
-    position_of_slot = np.full(school.index.slots, -1, np.int64)
-    position_of_slot[slots] = np.arange(start, start + slots.size)
-    positions = position_of_slot[presence.slots]
-    counted = positions >= 0
-    return _Part(school.index, start, int(slots.size), presence.values[counted], positions[counted])
-
-
-def _pair(parts: Sequence[_Part], by: By) -> tuple[list[str], Ints, Ints]:
-    """The names of a breakdown over all schools, and the pairs (number of the name, position)."""
-    numbers: dict[str, int] = {}
-    rows, positions = [_NONE], [_NONE]
-    for part in parts:
-        if by.kind == "school":
-            everyone = np.arange(part.start, part.start + part.size, dtype=np.int64)
-            names, which, where = [part.index.school], np.zeros(part.size, np.int64), everyone
-        else:
-            names, which, where = _pair_values(part, by)
-        number_of = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
-        rows.append(number_of[which])
-        positions.append(where)
-    return list(numbers), np.concatenate(rows), np.concatenate(positions)
-
-
-def _pair_values(part: _Part, by: By) -> tuple[list[str], Ints, Ints]:
-    """The same for one school and a breakdown by roster values, with those of whom nothing is known."""
-    of_by = _values_of(part.index, by)
-    names = [value.value or value.name for value in of_by]
-    number_of_value = np.full(len(part.index.values), -1, np.int64)
-    number_of_value[[part.index.value_of[value] for value in of_by]] = np.arange(len(of_by))
-    which = number_of_value[part.values]
-    taken = which >= 0
-    which, where = which[taken], part.positions[taken]
-    if by.kind == "group":
-        return names, which, where
-    missing = np.ones(part.size, np.bool_)
-    missing[where - part.start] = False
-    unknown = np.flatnonzero(missing) + part.start
-    which = np.concatenate([which, np.full(unknown.size, len(names), np.int64)])
-    return [*names, NOT_KNOWN], which, np.concatenate([where, unknown])
-
-
-def _values_of(index: SchoolIndex, by: By) -> list[RosterValue]:
-    return [v for v in index.values if v.kind == by.kind and (by.kind != "characteristic" or v.name == by.name)]
 
 
 def _holds(school: SchoolReading, on: date, values: Iterable[RosterValue]) -> Mask:

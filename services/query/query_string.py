@@ -33,8 +33,9 @@ class Invalid(ValueError):
 
 def decode_escapes(text: str) -> str:
     """`text` without its %XX. Raises Invalid for a broken escape or one that is no UTF-8."""
-    broken = _BROKEN_ESCAPE.search(text)
-    if broken:
+    if "%" not in text:
+        return text
+    if _BROKEN_ESCAPE.search(text):
         raise Invalid("malformed_escape", "A % starts two hexadecimal digits; write a % itself as %25.")
     try:
         return unquote_to_bytes(text).decode("utf-8")
@@ -135,7 +136,7 @@ def choice(choices: Mapping[str, T]) -> Callable[[str], T]:
 def _printable(text: str) -> str:
     if len(text) > VALUE_LENGTH_MAX:
         raise Invalid("value_too_long", f"A value has at most {VALUE_LENGTH_MAX} characters.")
-    if any(unicodedata.category(character) in _CONTROLS for character in text):
+    if not text.isprintable() and any(unicodedata.category(character) in _CONTROLS for character in text):
         raise Invalid("unprintable_character", "Control characters are not taken.")
     return text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -66,6 +66,12 @@ class SchoolIndex:
         self.value_kinds = np.array([value.kind for value in document.values] or [""])
         self.is_year_group: Mask = self.value_kinds == "year-group"
         self._lanes = {lane.lane: lane for lane in document.lanes}
+        self.derived: dict[Any, Any] = {}
+        """What breakdowns made of the roster values; it lasts as long as the index."""
+
+    def values_of(self, kind: str, name: str = "") -> list[RosterValue]:
+        """The roster values of a kind; of characteristics those of one name."""
+        return [v for v in self.values if v.kind == kind and (kind != "characteristic" or v.name == name)]
 
     @cached_property
     def score_amounts(self) -> Ints:
@@ -172,7 +178,8 @@ class SchoolReading:
         weights = np.array([cell.weight_sum for cell in lane.cells], np.int64)
         if measure.ability == OWN_YEAR:
             own = self._own_year_cells(lane, day)
-            numerator, cover, weight = (numerators * own).sum(axis=1), (covered * own).sum(axis=1), own @ weights
+            numerator, cover = np.einsum("ij,ij->i", numerators, own), np.einsum("ij,ij->i", covered, own)
+            weight = own @ weights
         else:
             taken = np.array([measure.ability in (ANY, cell.ability) for cell in lane.cells], np.int64)
             numerator, cover = numerators @ taken, covered @ taken

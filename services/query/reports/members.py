@@ -11,7 +11,8 @@ import numpy as np
 
 from services.domain.bands import BAND_IDS, NO_DATA, NOT_APPLICABLE, BandArray, combine
 from services.query.answers import Listing, Members
-from services.query.population import WHOLE, Cohort, break_down, gather_cohort, parse_row_id, row_id
+from services.query.breakdown import WHOLE, break_down, parse_row_id, row_id
+from services.query.population import Cohort, gather_cohort
 from services.query.questions import Reading
 from services.query.reports.listing import Column, cut_page, list_members
 from services.query.reports.overview import measure_bands

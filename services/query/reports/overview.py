@@ -21,12 +21,14 @@ from services.query.answers import (
     OverviewCell,
     OverviewRow,
 )
-from services.query.population import Cohort, Rows, break_down, gather_cohort
+from services.query.breakdown import Rows, break_down
+from services.query.population import Cohort, gather_cohort
 from services.query.questions import Question, Reading, moments_of
 from services.query.requests import OverviewRequest
 from services.query.vectors import Ints
 
 _KINDS = len(BAND_IDS) + 2
+_NO_PERCENTS = BandPercents(None, None, None, None, None)
 _TO_KIND = 2
 """Added to a band index it makes a kind: 0 not applicable, 1 no data, then the bands."""
 
@@ -95,7 +97,7 @@ def _count_cells(table: Ints, measure: int, *, with_data: bool) -> list[Overview
         strict=True,
     )
     return [
-        OverviewCell(BandCounts(*c), BandPercents(*map(_shown, p)), o, n, _shown(n_percent), na)
+        OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
         for c, p, o, n, n_percent, na in columns
     ]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from schemas.documents import RosterValue
-from services.query.population import break_down, gather_cohort, natural_key, parse_row_id, population_mask, row_id
+from services.query.breakdown import break_down, parse_row_id, row_id
+from services.query.population import gather_cohort, natural_key, population_mask
 from services.query.requests import By, Cursor, Population, format_cursor, parse_cursor
 from tests.unit.query.hand_made import HandMadeSchool, day, noon
 

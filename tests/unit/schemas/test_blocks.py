@@ -116,3 +116,11 @@ def test_the_roster_reads_the_same_as_keys_and_as_a_matrix() -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(blocks.InvalidBlock):
         blocks.unpack(data)
+
+
+def test_a_roster_too_wide_for_a_table_is_counted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = np.array([5 << 16 | 7, 1 << 16 | 9, 5 << 16 | 7, 2 << 16 | 1])
+    changes = np.array([1, 1, -1, 1])
+    in_a_table = blocks._keys_above_zero(keys, changes).tolist()
+    monkeypatch.setattr(blocks, "_TABLE_CELLS_MAX", 1)
+    assert blocks._keys_above_zero(keys, changes).tolist() == in_a_table == [1 << 16 | 9, 2 << 16 | 1]
