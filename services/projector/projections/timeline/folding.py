@@ -20,7 +20,7 @@ from schemas.events import (
     PupilsSplit,
 )
 from services.domain.people import People
-from services.domain.roster import Chain, dated, said_by, steps_of
+from services.domain.roster import Chain, Said, dated, said_by, steps_of
 from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
@@ -133,12 +133,8 @@ class SchoolFold:
             return False
         state.keep(fact, told)
         into = self._emission(ROSTER)
-        for _, value, starts, ends in said:
-            if value is not None and (ends is None or ends >= starts):
-                index = state.value_of(value)
-                into.add(told.recorded_at, starts, slot, index, OVERALL, 1)
-                if ends is not None:
-                    into.add(told.recorded_at, ends + 1, slot, index, OVERALL, -1)
+        for each in said:
+            self._add_stay(into, told.recorded_at, slot, each)
         return True
 
     def _fold_other(self, fact: AnyFact, told: Told, key: bytes) -> None:
@@ -301,6 +297,31 @@ class SchoolFold:
                 done.add(chain)
                 into.add_all(self.assessment_changes(*chain))
         return into
+
+    def roster_emission(self) -> Emission:
+        """All changes of the roster, from everything that is kept."""
+        state, into = self.state, Emission()
+        done: set[tuple[tuple[int, ...], Chain]] = set()
+        for (slot, chain), refs in state.of_chain.items():
+            if chain[0] == COLUMN or (state.members(slot), chain) in done:
+                continue
+            done.add((state.members(slot), chain))
+            said = [each for each in said_by(state.known.other(refs[0]).fact) if each[0] == chain]
+            simple = len(refs) == len(said) == 1 and refs[0] not in state.intricate and slot not in state.groups
+            if simple and said[0][1] is not None:
+                self._add_stay(into, state.known.told(refs[0]).recorded_at, slot, said[0])
+            else:
+                into.add_all(self._chain_changes(state.members(slot), chain))
+        return into
+
+    def _add_stay(self, into: Emission, recorded_at: int, slot: int, said: Said) -> None:
+        """What the only fact of a chain says."""
+        _, value, starts, ends = said
+        if value is not None and (ends is None or ends >= starts):
+            index = self.state.value_of(value)
+            into.add(recorded_at, starts, slot, index, OVERALL, 1)
+            if ends is not None:
+                into.add(recorded_at, ends + 1, slot, index, OVERALL, -1)
 
     def _emission(self, name: str) -> Emission:
         found = self.emissions.get(name)
