@@ -38,13 +38,17 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A chunk to be judged. `wanted` is asked once the schools are known: those named or, with None, all there are."""
+    """A chunk to be judged. `wanted` is asked once the schools are known: those named or, with None, all there are.
+
+    `look` reads for itself what `decide` needs, under the locks and with all that the log holds.
+    """
 
     caller: Caller
     batch_id: str
     schools: frozenset[str] | None
     wanted: Callable[[Iterable[str]], Wanted]
     decide: Callable[[Desk], Decided]
+    look: Callable[[Any], Awaitable[None]] | None = None
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -116,6 +120,8 @@ class Ledger:
 
     async def _take(self, connection: Any, work: Work, also: Also | None) -> Taken:
         held = await self._hold(connection, work)
+        if work.look is not None:
+            await work.look(connection)
         knowledge = await recall(connection, self._memory, await self._wanted(connection, work))
         decided = work.decide(self._desk(knowledge, work))
         if decided.facts:

@@ -5,7 +5,7 @@ What the facts superseded stands again by itself: which fact of a key counts is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,6 +31,15 @@ class Reversed(msgspec.Struct, frozen=True):
     import_id: str
     withdrawn: int
     position: str | None
+
+
+class _Standing(msgspec.Struct):
+    """What is to be withdrawn of some facts, as seen under the locks."""
+
+    facts: Sequence[Any] = ()
+    earlier: Mapping[Name, int] = {}
+    rows: int = 0
+    versions: set[tuple[str, str]] = msgspec.field(default_factory=set)
 
 
 class OutsideScope(Exception):
@@ -87,22 +96,27 @@ class Reversal:
 
     async def _withdraw(self, facts: Sequence[Any]) -> None:
         names = [(fact["school"], fact["event_id"]) for fact in facts]
-        async with self._ledger.pool.acquire() as connection:
+        found = _Standing()
+
+        async def look(connection: Any) -> None:
+            """Under the locks: another reversal, or an event, may be withdrawing the same facts."""
             gone = await find_withdrawn(connection, names)
-            earlier = await self._earlier_withdrawals(connection, names)
-            standing = [fact for fact, name in zip(facts, names, strict=True) if name not in gone]
-            self._rows += await self._count_rows(connection, standing)
+            found.facts = [fact for fact, name in zip(facts, names, strict=True) if name not in gone]
+            found.earlier = await self._earlier_withdrawals(connection, names)
+            found.rows, found.versions = await self._count_rows(connection, found.facts)
 
         def decide(desk: Desk) -> Decided:
             made = [
-                self._withdrawal(desk, fact, earlier.get((fact["school"], fact["event_id"]), 0)) for fact in standing
+                self._withdrawal(desk, fact, found.earlier.get((fact["school"], fact["event_id"]), 0))
+                for fact in found.facts
             ]
             return Decided((), made)
 
-        if standing:
-            await self._append(frozenset(fact["school"] for fact in standing), decide)
-            for fact in standing:
-                self._withdrawn[fact["school"]] = self._withdrawn.get(fact["school"], 0) + 1
+        await self._append(frozenset(fact["school"] for fact in facts), decide, look)
+        self._rows += found.rows
+        self._versions |= found.versions
+        for fact in found.facts:
+            self._withdrawn[fact["school"]] = self._withdrawn.get(fact["school"], 0) + 1
 
     async def _earlier_withdrawals(self, connection: Any, names: Sequence[Name]) -> dict[Name, int]:
         """How often each was withdrawn before: a withdrawal that was withdrawn itself does not come again by its id."""
@@ -115,10 +129,13 @@ class Reversal:
         )
         return {(row["school"], row["withdraws"]): row["times"] for row in rows}
 
-    async def _count_rows(self, connection: Any, facts: Sequence[Any]) -> int:
-        """One row is one fact, but for a curriculum: there a version's objectives are rows, wherever it went."""
+    async def _count_rows(self, connection: Any, facts: Sequence[Any]) -> tuple[int, set[tuple[str, str]]]:
+        """One row is one fact, but for a curriculum: there a version's objectives are rows, wherever it went.
+
+        Also the versions that were counted.
+        """
         if self._kind != CURRICULUM:
-            return len(facts)
+            return len(facts), set()
         rows = await connection.fetch(
             "SELECT names FROM ingest.curriculum JOIN unnest($1::text[], $2::text[]) AS fact (school, event_id)"
             " USING (school, event_id)",
@@ -126,14 +143,15 @@ class Reversal:
             [fact["event_id"] for fact in facts],
         )
         counted = 0
+        versions: set[tuple[str, str]] = set()
         for row in rows:
             names = _versions.decode(row["names"])
-            if (names.framework, names.version) not in self._versions:
-                self._versions.add((names.framework, names.version))
+            if (names.framework, names.version) not in self._versions | versions:
+                versions.add((names.framework, names.version))
                 counted += sum(len(objectives) for objectives in names.subjects.values())
-        return counted
+        return counted, versions
 
-    async def _append(self, schools: frozenset[str], decide: Any) -> None:
+    async def _append(self, schools: frozenset[str], decide: Any, look: Any = None) -> None:
         taken = await self._ledger.take(
             Work(
                 caller=self._caller,
@@ -141,6 +159,7 @@ class Reversal:
                 schools=schools,
                 wanted=lambda names: Wanted(schools=set(names)),
                 decide=decide,
+                look=look,
             )
         )
         self._log_id = taken.log_id
