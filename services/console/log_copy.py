@@ -16,12 +16,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.topics import FACTS, KAFKA_PARTITIONS, Topic
+from schemas.topics import AUDIT, FACTS, IDENTITY, KAFKA_PARTITIONS, Topic
+from services.access.identities import TABLES_FROM_LOG
 from services.console.operations import run_with_pool
 from services.projector.store import views_schema
-from services.runtime.log.copying import Copied, CopyRefused, copy_topic
+from services.runtime.log.copying import Copied, CopyRefused, copy_compacted_topic, copy_topic
 from services.runtime.log.embedded import EmbeddedLog
-from services.runtime.log.interface import Log, LogError
+from services.runtime.log.interface import Log, LogError, LogUnavailable
 from services.runtime.log.kafka import KafkaLog
 from services.runtime.settings import Settings
 
@@ -64,17 +65,18 @@ def print_log_copy(settings: Settings, *, unbind: bool, as_json: bool) -> int:
     return EXIT_OK
 
 
-async def copy_topics(source: Log, target: Log, topics: Sequence[Topic] = (FACTS,)) -> list[Copied]:
-    """Copy every topic that the source has; a progress bar on a terminal."""
+async def copy_topics(source: Log, target: Log) -> list[Copied]:
+    """Copy every topic that the source has, the facts last; a progress bar on a terminal."""
     copied = []
-    for topic in topics:
+    for topic in (*[each for each in (IDENTITY, AUDIT) if await _has(source, each)], FACTS):
         total = await _records(source, topic.name)
         await target.create_topic(
             topic.name, KAFKA_PARTITIONS, retention_ms=topic.retention_ms, compacted=topic.compacted
         )
         with _progress() as progress:
             task = progress.add_task(topic.name, total=total)
-            copied.append(await copy_topic(source, target, topic.name, partial(progress.advance, task)))
+            copy = copy_compacted_topic if topic.compacted else copy_topic
+            copied.append(await copy(source, target, topic.name, partial(progress.advance, task)))
     return copied
 
 
@@ -86,10 +88,15 @@ async def refuse_while_running(pool: asyncpg.Pool) -> None:
 
 
 async def unbinding(pool: asyncpg.Pool) -> list[str]:
-    """The statements that let the registry and every view be built again from another log; nothing else is lost."""
+    """The statements that let registry, identities and every view be built again from another log; nothing is lost.
+
+    The keys of the identities are in no log, and stay.
+    """
     statements = []
     if await pool.fetchval("SELECT to_regclass('ingest.partition')") is not None:
         statements.append("TRUNCATE " + ", ".join(f"ingest.{table}" for table in _REGISTRY_FROM_LOG))
+    if await pool.fetchval("SELECT to_regclass('access.identity_partition')") is not None:
+        statements.append("TRUNCATE " + ", ".join(f"access.{table}" for table in TABLES_FROM_LOG))
     if await pool.fetchval("SELECT to_regclass('projection.partition')") is not None:
         for row in await pool.fetch(_VIEWS):
             statements.append(f"DROP SCHEMA {views_schema(row['projection'], row['version'])} CASCADE")
@@ -117,10 +124,24 @@ def next_steps(bootstrap: Sequence[str], statements: Sequence[str], *, unbound: 
         lines.append("     BEGIN;")
         lines.extend(f"     {statement};" for statement in statements)
         lines.append("     COMMIT;")
-    lines.append("3. Start the services, then `markledger verify` must say equal. Keys, identities and the records of")
-    lines.append("   imports stay; positions that were given out before belong to the old log and are refused.")
+    lines.append(
+        "3. Start the services, then `markledger verify` must say equal. Keys and the records of imports stay,"
+    )
+    lines.append(
+        "   names come again from Kafka; positions that were given out before belong to the old log and are refused."
+    )
     lines.append("4. When that is so, and there is a backup, `DROP SCHEMA log CASCADE` frees the room of the old log.")
     return lines
+
+
+async def _has(log: Log, topic: Topic) -> bool:
+    """Whether the log has the topic: those of names and of audit come with the first name and its first reader."""
+    try:
+        return await log.partitions(topic.name) > 0
+    except LogUnavailable:
+        raise
+    except LogError:
+        return False
 
 
 async def _records(log: Log, topic: str) -> int:

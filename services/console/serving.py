@@ -23,6 +23,7 @@ from services.console import data_directory
 from services.console.database import database_of
 from services.console.web import WebApplication
 from services.ingest.problem_codes import PROBLEM_CODES
+from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
 from services.runtime.observability import configure_logging
 from services.runtime.postgres import open_pool
@@ -216,20 +217,20 @@ async def _application(part: Part, settings: Settings, pool: asyncpg.Pool) -> As
     if settings.admin_key is None:
         raise InvalidSettings(f"MARKLEDGER_ADMIN_KEY: {part} needs the administrator's key")
     keyring = Keyring(pool, settings.admin_key.get_secret_value())
-    if part == "query":
-        yield _query(settings, pool, keyring)
-        return
-    from services.ingest import main as ingest_main
-
     log = await open_log(settings, pool)
     try:
+        if part == "query":
+            yield _query(settings, pool, keyring, log)
+            return
+        from services.ingest import main as ingest_main
+
         ingest = ingest_main.create_app(settings, pool, log, keyring)
-        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring))
+        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring, log))
     finally:
         await log.close()
 
 
-def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring) -> ASGIApp:
+def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log) -> ASGIApp:
     from services.query import main as query_main
 
-    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES)
+    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log)

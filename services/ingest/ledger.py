@@ -18,8 +18,9 @@ from schemas.events import Fact
 from services.access import identities
 from services.ingest.accept import Desk
 from services.ingest.decisions import Caller, Decision
+from services.ingest.identity_log import IdentityLog, Naming
 from services.ingest.knowledge import Knowledge
-from services.ingest.publish import partition_of, publish
+from services.ingest.publish import LogMoved, partition_of, publish
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Memory, Wanted, read_schools, recall
 from services.ingest.registry import Held, Placed, Registry
@@ -59,10 +60,6 @@ class Taken(msgspec.Struct, frozen=True):
     offsets: dict[int, int]
 
 
-class _LogMoved(Exception):
-    """An append of ours that was given up came after all, before this one: decide again with it."""
-
-
 Also = Callable[[Any, Taken], Awaitable[None]]
 """What else belongs into the transaction."""
 
@@ -71,10 +68,17 @@ class Ledger:
     """Takes chunks in, one at a time for each partition, across all processes."""
 
     def __init__(
-        self, pool: asyncpg.Pool, log: Log, registry: Registry, ids: PupilIds, clock: Callable[[], datetime]
+        self,
+        pool: asyncpg.Pool,
+        log: Log,
+        registry: Registry,
+        identity_log: IdentityLog,
+        ids: PupilIds,
+        clock: Callable[[], datetime],
     ) -> None:
         self.pool = pool
         self.ids = ids
+        self._identity_log = identity_log
         self.clock = clock
         self._log = log
         self._registry = registry
@@ -92,7 +96,7 @@ class Ledger:
             try:
                 async with self._turns, self.pool.acquire() as connection, connection.transaction():
                     return await self._take(connection, work, also)
-            except _LogMoved:
+            except LogMoved:
                 continue
         raise LogUnavailable("other appends keep coming in between")
 
@@ -124,10 +128,11 @@ class Ledger:
             await work.look(connection)
         knowledge = await recall(connection, self._memory, await self._wanted(connection, work))
         decided = work.decide(self._desk(knowledge, work))
+        if names := self._names(decided.decisions):  # first: a fact that is known has its name
+            await self._identity_log.remember(connection, names)
         if decided.facts:
             await self._registry.apply(connection, await self._append(held, decided.facts), are_new=True)
         await self._registry.advance(connection, held)
-        await identities.remember(connection, self._identities(decided.decisions))
         await restate_names(connection, decided.facts)
         touched = {school for decision in decided.decisions for school in decision.schools}
         partitions = {self._partition(school) for school in touched | {fact.school for fact in decided.facts}}
@@ -148,7 +153,7 @@ class Ledger:
         return work.wanted(work.schools)
 
     async def _append(self, held: Held, facts: Sequence[Fact]) -> list[Placed]:
-        """Append under the lock; moves `held` on. Raises _LogMoved if somebody else's facts came in between."""
+        """Append under the lock; moves `held` on. Raises LogMoved if somebody else's facts came in between."""
         by_partition: dict[int, list[Fact]] = {}
         for fact in facts:
             by_partition.setdefault(self._partition(fact.school), []).append(fact)
@@ -157,7 +162,7 @@ class Ledger:
         for partition, partition_facts in by_partition.items():
             start = held.next_offsets[partition]
             if offsets[partition] != list(range(start, start + len(partition_facts))):
-                raise _LogMoved
+                raise LogMoved
             placed.extend(zip(offsets[partition], partition_facts, strict=True))
             held.next_offsets[partition] = start + len(partition_facts)
         return placed
@@ -165,27 +170,26 @@ class Ledger:
     def _desk(self, knowledge: Knowledge, work: Work) -> Desk:
         return Desk(knowledge, work.caller, self.clock(), work.batch_id, self.ids)
 
-    def _identities(self, decisions: Iterable[Decision]) -> list[identities.ToldIdentity]:
-        told: list[identities.ToldIdentity] = []
+    def _names(self, decisions: Iterable[Decision]) -> list[Naming]:
+        names: list[Naming] = []
         for decision in decisions:
             if decision.names is None:
                 continue
             sent, told_at = decision.names
             date_of_birth: Any = sent.date_of_birth
-            told.append(
-                identities.ToldIdentity(
-                    school=sent.school,
-                    pupil=self.ids.pupil(sent.school, sent.pupil),
-                    event_id=decision.event_id,
-                    told_at=told_at,
-                    reference=sent.pupil,
-                    given_name=sent.given_name,
-                    family_name=sent.family_name,
-                    date_of_birth=date_of_birth,
-                    upn=sent.upn,
-                )
+            told = identities.ToldIdentity(
+                school=sent.school,
+                pupil=self.ids.pupil(sent.school, sent.pupil),
+                event_id=decision.event_id,
+                told_at=told_at,
+                reference=sent.pupil,
+                given_name=sent.given_name,
+                family_name=sent.family_name,
+                date_of_birth=date_of_birth,
+                upn=sent.upn,
             )
-        return told
+            names.append(Naming(told, is_new=bool(decision.facts)))
+        return names
 
     def _partition(self, school: str) -> int:
         return partition_of(school, self._registry.partitions)

@@ -20,11 +20,11 @@ from services.access.edge import with_edge
 from services.access.keys import Keyring
 from services.access.problems import PROBLEM_HANDLERS, Problem, as_response
 from services.ingest.routes import ingest_handlers
-from services.ingest.serving import Serving
+from services.ingest.serving import Serving, secrets_of
 from services.runtime.clock import utc_now
 from services.runtime.log.interface import Log, LogRecreated, OffsetOutOfRange
 from services.runtime.observability import metrics_registry
-from services.runtime.settings import InvalidSettings, Settings
+from services.runtime.settings import Settings
 
 SERVICE = "ingest"
 _log = structlog.get_logger("markledger.ingest")
@@ -34,13 +34,11 @@ def create_app(
     settings: Settings, pool: asyncpg.Pool, log: Log, keyring: Keyring, *, clock: Callable[[], datetime] = utc_now
 ) -> Litestar:
     """The service on what is given; the caller closes pool and log. Raises InvalidSettings."""
-    if settings.pupil_key is None:
-        raise InvalidSettings("MARKLEDGER_PUPIL_KEY: the ingest service needs it, the same one for ever")
     serving = Serving(
         pool=pool,
         log=log,
         keyring=keyring,
-        pupil_key=settings.pupil_key.get_secret_value().encode("utf-8"),
+        secrets=secrets_of(settings, pool, SERVICE),
         partitions=KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS,
         clock=clock,
     )

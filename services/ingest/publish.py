@@ -18,6 +18,11 @@ from schemas.topics import partition_for
 from services.runtime.log.interface import AppendOutcomeUnknown, Log, RecordTooLarge
 from services.runtime.observability import APPEND_SECONDS, APPENDS_FAILED, FACTS_APPENDED
 
+
+class LogMoved(Exception):
+    """An append of ours that was given up came after all, before this one: decide again with it."""
+
+
 APPEND_BYTES = 4 * 1024 * 1024
 
 

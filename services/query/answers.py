@@ -15,7 +15,10 @@ from msgspec import UNSET, UnsetType
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """From what an answer was made. `as_known_at` None = all that is known; `position` None = nothing folded."""
+    """From what an answer was made. `as_known_at` None = all that is known; `position` None = nothing folded.
+
+    `names` is there, and "unavailable", only if the answer should have names and cannot.
+    """
 
     as_at: date
     as_known_at: datetime | None
@@ -23,6 +26,7 @@ class Provenance(msgspec.Struct, frozen=True):
     stale: bool
     views: dict[str, int]
     settings: list[dict[str, object]] = []
+    names: str | UnsetType = UNSET
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -208,6 +212,7 @@ class Name(msgspec.Struct, frozen=True):
     name: str | None
 
 
+NAMES_UNAVAILABLE = "unavailable"
 NAMELESS = Name(None, None)
 
 A = TypeVar("A", Members, ScoreTracking)
@@ -227,3 +232,8 @@ class Listing(msgspec.Struct, Generic[A], frozen=True):
             for name in (names.get(key, NAMELESS),)
         ]
         return msgspec.structs.replace(self.answer, pupils=pupils)
+
+    def nameless(self) -> A:
+        """The answer as for a key that may not see names, which says that it should have them."""
+        provenance = msgspec.structs.replace(self.answer.provenance, names=NAMES_UNAVAILABLE)
+        return msgspec.structs.replace(self.answer, provenance=provenance)

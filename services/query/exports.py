@@ -170,6 +170,8 @@ def _about_lines(provenance: Provenance, asked: str) -> Iterator[tuple[Cell, ...
     yield "as_known_at", "all that is known" if provenance.as_known_at is None else provenance.as_known_at.isoformat()
     yield "position", provenance.position
     yield "stale", "yes" if provenance.stale else "no"
+    if provenance.names is not msgspec.UNSET:
+        yield "names", provenance.names
     for name, version in provenance.views.items():
         yield f"view {name}", version
 

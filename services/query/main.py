@@ -21,9 +21,11 @@ from schemas.topics import EMBEDDED_PARTITIONS, KAFKA_PARTITIONS
 from services.access import identities, keys
 from services.access.edge import with_edge
 from services.access.keys import Keyring
+from services.access.keystore import open_keystore
 from services.access.problems import Problem, is_outage
 from services.query.directory import Directory
 from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
+from services.query.names import Names
 from services.query.openapi import DOCUMENT
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import HTML_MEDIA_TYPE, render
@@ -32,6 +34,8 @@ from services.query.reader import Reader
 from services.query.reporting import Reporting
 from services.query.routes import report_handlers
 from services.runtime.clock import utc_now
+from services.runtime.log.interface import Log
+from services.runtime.log.opening import open_log
 from services.runtime.observability import configure_logging, metrics_registry
 from services.runtime.postgres import open_pool
 from services.runtime.settings import InvalidSettings, Settings, read_settings
@@ -44,10 +48,21 @@ _log = structlog.get_logger("markledger.query")
 
 
 def create_app(
-    settings: Settings, pool: asyncpg.Pool, keyring: Keyring, problems: Mapping[str, str] | None = None
+    settings: Settings,
+    pool: asyncpg.Pool,
+    keyring: Keyring,
+    problems: Mapping[str, str] | None = None,
+    log: Log | None = None,
 ) -> Litestar:
-    """The application. `problems`: texts of the codes of other services, for the pages under /problems."""
-    reporting = Reporting(pool, Reader(pool, KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS))
+    """The application. `problems`: texts of the codes of other services, for the pages under /problems.
+
+    `log`: where it is written down who was told names; without it, or without the identity key, there are none.
+    """
+    partitions = KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS
+    names = None
+    if log is not None and settings.identity_key is not None:
+        names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
+    reporting = Reporting(Reader(pool, partitions), names)
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 
     @asynccontextmanager
@@ -56,6 +71,8 @@ def create_app(
         await asyncio.wait({making}, timeout=TABLES_SECONDS)
         yield
         making.cancel()
+        if names is not None:
+            await names.close()
 
     app = Litestar(
         route_handlers=[
@@ -129,12 +146,14 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     if settings.admin_key is None:
         raise InvalidSettings("MARKLEDGER_ADMIN_KEY: the query service alone needs the administrator's key")
     pool = await open_pool(settings.database_dsn, application=f"markledger {SERVICE}")
+    log = await open_log(settings, pool)
     try:
         keyring = Keyring(pool, settings.admin_key.get_secret_value())
-        app = create_app(settings, pool, keyring)
+        app = create_app(settings, pool, keyring, log=log)
         server = uvicorn.Server(
             uvicorn.Config(app, host=host, port=port, access_log=False, log_config=None, server_header=False)
         )
         await server.serve()
     finally:
+        await log.close()
         await pool.close()

@@ -42,6 +42,7 @@ from services.query.requests import (
     MatrixMembersRequest,
     MatrixRequest,
     MembersRequest,
+    Occasion,
     OverviewRequest,
     Population,
     ScoreTrackingRequest,
@@ -78,10 +79,11 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, Generic[R], frozen=True):
-    """A request for a report and what it waits for."""
+    """A request for a report and what it waits for. `occasion`: for the audit; without it an answer has no names."""
 
     request: R
     wait: Wait
+    occasion: Occasion | None = None
 
 
 def read_overview(query: bytes, now: datetime) -> Asked[OverviewRequest]:

@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-import asyncpg
-
-from services.access.identities import names_of
 from services.access.keys import Access
 from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
-from services.query.answers import Listing, Matrix, Members, Name, Overview, ScoreTracking
+from services.query.answers import Listing, Matrix, Members, Overview, ScoreTracking
+from services.query.names import Names, NamesUnavailable
 from services.query.parameters import Asked, Wait
 from services.query.questions import Question, Reading
 from services.query.reader import (
@@ -23,16 +21,17 @@ from services.query.reader import (
     Reader,
     UnknownSchools,
     UnknownTrust,
-    ViewsUnavailable,
 )
 from services.query.reports import matrix, members, overview, score_tracking
 from services.query.requests import (
     MatrixMembersRequest,
     MatrixRequest,
     MembersRequest,
+    Occasion,
     OverviewRequest,
     ScoreTrackingRequest,
 )
+from services.query.scope import ViewsUnavailable
 from services.runtime.observability import QUERY_SECONDS
 
 A = TypeVar("A", Members, ScoreTracking)
@@ -59,9 +58,9 @@ def _timed(report: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awa
 class Reporting:
     """Answers requests for reports."""
 
-    def __init__(self, pool: asyncpg.Pool, reader: Reader) -> None:
-        self._pool = pool
+    def __init__(self, reader: Reader, names: Names | None) -> None:
         self._reader = reader
+        self._names = names
 
     @_timed("overview")
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
@@ -73,13 +72,13 @@ class Reporting:
     async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
         """The pupils behind cells of an overview."""
         reading = await self._read(access, overview.question(asked.request.overview), asked.wait)
-        return await self._with_names(access, members.answer(reading, asked.request))
+        return await self._with_names(access, asked.occasion, members.answer(reading, asked.request))
 
     @_timed("score-tracking")
     async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
         """Pupils by months."""
         reading = await self._read(access, score_tracking.question(asked.request), asked.wait)
-        return await self._with_names(access, score_tracking.answer(reading, asked.request))
+        return await self._with_names(access, asked.occasion, score_tracking.answer(reading, asked.request))
 
     @_timed("matrix")
     async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
@@ -91,7 +90,7 @@ class Reporting:
     async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
         """The pupils behind cells of a matrix."""
         reading = await self._read(access, matrix.question(asked.request.matrix), asked.wait)
-        return await self._with_names(access, matrix.answer_members(reading, asked.request))
+        return await self._with_names(access, asked.occasion, matrix.answer_members(reading, asked.request))
 
     async def _read(self, access: Access, question: Question, wait: Wait) -> Reading:
         access.require("read")
@@ -114,18 +113,15 @@ class Reporting:
         except ViewsUnavailable:
             raise _later("The views are not there yet: the projector has not made them.") from None
 
-    async def _with_names(self, access: Access, listing: Listing[A]) -> A:
+    async def _with_names(self, access: Access, occasion: Occasion | None, listing: Listing[A]) -> A:
         if not access.may("names"):
             return listing.answer
-        wanted: dict[str, list[str]] = {}
-        for school, pupil in listing.shown:
-            wanted.setdefault(school, []).append(pupil)
-        names = {
-            (school, pupil): Name(identity.reference, identity.name)
-            for school, pupils in wanted.items()
-            for pupil, identity in (await names_of(self._pool, school, pupils)).items()
-        }
-        return listing.named(names)
+        if self._names is None or occasion is None:
+            return listing.nameless()
+        try:
+            return listing.named(await self._names.tell(access, occasion, listing.answer.report, listing.shown))
+        except NamesUnavailable:
+            return listing.nameless()
 
 
 def _forbidden() -> Problem:

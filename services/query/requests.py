@@ -27,6 +27,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     slot: int
 
 
+class Occasion(msgspec.Struct, frozen=True):
+    """The request that an answer with names is for."""
+
+    request_id: str
+    query: bytes
+
+
 class Population(msgspec.Struct, frozen=True):
     """Whom a report counts. Either `schools` or `trust` is given; empty tuples do not narrow.
 

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -18,16 +18,19 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from services.access.keys import Access, Keyring
-from services.access.problems import Problem
+from services.access.problems import Problem, request_id_of
 from services.query import exports, parameters
 from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE, Table
 from services.query.reporting import Reporting
+from services.query.requests import Occasion
 
 Clock = Callable[[], datetime]
 
 JSON_MEDIA_TYPE = "application/json"
 FORMS: Mapping[str, str] = {"csv": CSV_MEDIA_TYPE, "xlsx": WORKBOOK_MEDIA_TYPE}
 """The forms of an answer beside JSON: the end of a path, and the media type."""
+
+R = TypeVar("R")
 
 _encoder = msgspec.json.Encoder()
 
@@ -115,7 +118,7 @@ async def answer_as_asked(
 ) -> Response[bytes]:
     """The report that a request asks for, in the form that it asks for."""
     form = form_asked(request.scope["path"], request.headers.get("accept", "").strip() or "*/*")
-    asked = report.read(request.scope["query_string"], now)
+    asked = with_occasion(report.read(request.scope["query_string"], now), request)
     started = time.perf_counter()
     answer = await report.answer(reporting, access, asked)
     answered_ms = (time.perf_counter() - started) * 1000
@@ -131,6 +134,12 @@ async def answer_as_asked(
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     body = _encode(form, report, answer, asked.request, str(request.url))
     return _with_etag(request, body, FORMS.get(form, JSON_MEDIA_TYPE), headers)
+
+
+def with_occasion(asked: parameters.Asked[R], request: Request[Any, Any, Any]) -> parameters.Asked[R]:
+    """What is asked, and by which request, so that names may be in the answer."""
+    occasion = Occasion(request_id_of(request.scope), request.scope["query_string"])
+    return msgspec.structs.replace(asked, occasion=occasion)
 
 
 def form_asked(path: str, accept: str) -> str:

@@ -35,9 +35,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    secrets: ClassVar[tuple[str, ...]] = ("database_url", "admin_key", "pupil_key", "identity_key", "key")
+    secrets: ClassVar[tuple[str, ...]] = (
+        *("database_url", "keystore_url", "admin_key", "pupil_key", "identity_key", "key"),
+    )
 
     database_url: SecretStr | None = None
+    keystore_url: SecretStr | None = None
     kafka_bootstrap: Annotated[tuple[str, ...], NoDecode] = ()
     data_dir: Path = Path(".markledger")
     admin_key: _Secret | None = None
@@ -51,7 +54,7 @@ class Settings(BaseSettings):
         """The database URL in clear, for the one who connects."""
         return None if self.database_url is None else self.database_url.get_secret_value()
 
-    @field_validator("database_url")
+    @field_validator("database_url", "keystore_url")
     @classmethod
     def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):

@@ -18,8 +18,10 @@ from schemas.documents import FOREVER, Membership
 from services.access import identities, keys
 from services.access.identities import ToldIdentity
 from services.access.keys import ADMINISTRATOR, KeyRequest, Keyring
+from services.access.keystore import open_keystore
 from services.projector.store import create_tables
 from services.query.main import create_app
+from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.positions import encode_position
 from services.runtime.settings import read_settings
 from tests.integration.test_reader import LOG, partition_of, put_checkpoint, put_school
@@ -30,6 +32,7 @@ ADMIN_KEY = "a" * 40
 MATHS = "markbook:maths:Y3:overall"
 REPORT = f"measure={MATHS}&bands=21,36,51,66&as_at=2025-11-30"
 OAK = f"/v1/reports/overview?school=oak&{REPORT}"
+SETTINGS = read_settings(admin_key=ADMIN_KEY, identity_key="i" * 40)
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -53,7 +56,7 @@ async def pool(embedded_database_url: str) -> AsyncIterator[asyncpg.Pool]:
 @pytest.fixture
 async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
-        read_settings(admin_key=ADMIN_KEY), pool, Keyring(pool, ADMIN_KEY), {"unknown_state": "A code of ingest."}
+        SETTINGS, pool, Keyring(pool, ADMIN_KEY), {"unknown_state": "A code of ingest."}, EmbeddedLog(pool)
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -245,10 +248,17 @@ async def test_reading_needs_the_right(client: httpx.AsyncClient, pool: asyncpg.
     assert (response.status_code, response.json()["type"]) == (403, "/problems/right_missing")
 
 
-async def test_names_are_for_keys_that_may_see_them(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+async def name_amy(pool: asyncpg.Pool) -> None:
+    """Keep a name as ingest does."""
     told = ToldIdentity("oak", "amy", "e1", datetime(2025, 9, 1, tzinfo=UTC), "A1", "Amy", "Smith")
+    keys_made = await open_keystore(SETTINGS, pool).make_keys([("oak", "amy")])
+    sealed = identities.seal_identity(keys_made["oak", "amy"], told)
     async with pool.acquire() as connection:
-        await identities.remember(connection, [told])
+        await identities.keep(connection, [(0, sealed)], ())
+
+
+async def test_names_are_for_keys_that_may_see_them(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    await name_amy(pool)
     address = f"/v1/reports/overview/members?school=oak&{REPORT}"
     plain = await client.get(address, headers=await bearer(pool, schools=("oak",)))
     assert "Smith" not in plain.text
@@ -398,7 +408,7 @@ async def test_the_start_makes_the_tables_of_keys(embedded_database_url: str) ->
         app = create_app(read_settings(admin_key=ADMIN_KEY), pool, Keyring(pool, ADMIN_KEY))
         async with app.lifespan():
             assert await pool.fetchval("SELECT count(*) FROM access.key") == 0
-            assert await pool.fetchval("SELECT count(*) FROM access.identity") == 0
+            assert await pool.fetchval("SELECT count(*) FROM access.sealed_identity") == 0
 
 
 async def test_without_views_a_report_says_when_to_come_back(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:

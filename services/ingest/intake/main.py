@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from schemas.topics import KAFKA_PARTITIONS
 from services.ingest.intake.asyncapi import DOCUMENT, render_page
 from services.ingest.intake.running import Health, Intake
-from services.ingest.serving import Entrance
+from services.ingest.serving import Entrance, secrets_of
 from services.runtime.clock import utc_now
 from services.runtime.log.interface import Log
 from services.runtime.observability import metrics_registry
@@ -35,9 +35,7 @@ def create_intake(
 ) -> tuple[Intake, Entrance]:
     """The intake, and the way in that must be started before and stopped after. Raises InvalidSettings."""
     check_settings(settings)
-    assert settings.pupil_key is not None
-    pupil_key = settings.pupil_key.get_secret_value().encode("utf-8")
-    entrance = Entrance(pool, log, pupil_key, KAFKA_PARTITIONS, clock)
+    entrance = Entrance(pool, log, secrets_of(settings, pool, "intake"), KAFKA_PARTITIONS, clock)
     return Intake(settings.kafka_bootstrap, log, entrance, clock), entrance
 
 

@@ -14,10 +14,11 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
+from msgspec import UNSET
 
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, as_response, problem_of, request_id_of
-from services.query.answers import Matrix, ScoreTracking
+from services.query.answers import Matrix, Members, ScoreTracking
 from services.query.directory import Choices, Directory
 from services.query.pages import sessions
 from services.query.pages.matrix_page import MATRIX_PATH, matrix_context, matrix_members_context
@@ -36,14 +37,14 @@ from services.query.parameters import (
 )
 from services.query.query_string import decode_query
 from services.query.reporting import Reporting
-from services.query.routes import FORMS, REPORTS, answer_as_asked
+from services.query.routes import FORMS, REPORTS, answer_as_asked, with_occasion
 
 FORM_BYTES_MAX = 16 * 1024
 _ON_THE_PAGE = (403, 404, 422)
 """Refusals that the form itself shows, because other fields can mend them."""
 
 PageRequest = Request[Any, Any, Any]
-A = TypeVar("A")
+A = TypeVar("A", Matrix, ScoreTracking)
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -101,10 +102,10 @@ def _report_pages(site: Site) -> list[HTTPRouteHandler]:
     async def show_members(request: PageRequest) -> Response[bytes]:
         access = await sessions.access_of_request(request, site.keyring)
         query, now = request.scope["query_string"], site.clock()
-        asked = read_overview_members(query, now)
+        asked = with_occasion(read_overview_members(query, now), request)
         answer = await site.reporting.overview_members(access, asked)
         choices = await site.directory.choices(access, today_of(now))
-        context = members_context(decode_query(query), choices, answer, access.may("names"))
+        context = members_context(decode_query(query), choices, answer, has_names(access, answer))
         return _page(render("members.html", who=access.name, **context))
 
     @get([f"/reports/{report.path}.{form}" for report in REPORTS for form in FORMS], name="download")
@@ -150,15 +151,15 @@ def _further_report_pages(site: Site) -> list[HTTPRouteHandler]:
     async def show_matrix_members(request: PageRequest) -> Response[bytes]:
         access = await sessions.access_of_request(request, site.keyring)
         query, now = request.scope["query_string"], site.clock()
-        answer = await site.reporting.matrix_members(access, read_matrix_members(query, now))
+        answer = await site.reporting.matrix_members(access, with_occasion(read_matrix_members(query, now), request))
         choices = await site.directory.choices(access, today_of(now))
-        context = matrix_members_context(decode_query(query), choices, answer, access.may("names"))
+        context = matrix_members_context(decode_query(query), choices, answer, has_names(access, answer))
         return _page(render("members.html", who=access.name, **context))
 
     @get(SCORE_TRACKING_PATH, name="score tracking page")
     async def show_score_tracking(request: PageRequest) -> Response[bytes] | Redirect:
         def ask(access: Access, query: bytes, now: datetime) -> Awaitable[ScoreTracking]:
-            return site.reporting.score_tracking(access, read_score_tracking(query, now))
+            return site.reporting.score_tracking(access, with_occasion(read_score_tracking(query, now), request))
 
         return await _form_page(site, request, "score_tracking.html", ask, score_tracking_context)
 
@@ -188,8 +189,13 @@ async def _form_page(
                 raise
             problem = refused
     choices = await site.directory.choices(access, today_of(now))
-    context = fill(pairs, choices, answer, problem, access.may("names"))
+    context = fill(pairs, choices, answer, problem, answer is None or has_names(access, answer))
     return _page(render(template, who=access.name, **context), status=200 if problem is None else problem.status)
+
+
+def has_names(access: Access, answer: Members | ScoreTracking | Matrix) -> bool:
+    """Whether the pupils of an answer have names and references."""
+    return access.may("names") and answer.provenance.names is UNSET
 
 
 def _session_pages(site: Site) -> list[HTTPRouteHandler]:
