@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -18,10 +17,9 @@ import msgspec
 from services.projector.decoding import DeadLetter
 from services.projector.feed import Feed, Fenced
 from services.projector.projection import BlockKey, Changes, Stored
+from services.projector.tables import create_tables as create_tables
+from services.projector.tables import views_schema as views_schema
 
-_SQL_HERE = Path(__file__).parent / "sql"
-_SQL_VIEWS = Path(__file__).parents[2] / "schemas" / "views"
-_DDL_LOCK = 0x6D6B6C70  # one process at a time makes tables
 IDLE_IN_TRANSACTION_SECONDS = 5
 """A process that stops inside a transaction holds its partitions no longer than this."""
 
@@ -75,6 +73,15 @@ INSERT INTO {views}.block (school, stream, starts, data)
 SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::bytea[])
 ON CONFLICT (stream, school, starts) DO UPDATE SET data = excluded.data"""
 
+# no COPY: PostgreSQL refuses it on a table with row-level security
+_ADD_TAILS = """
+INSERT INTO {views}.tail (school, stream, starts, seq, data)
+SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bytea[])"""
+
+_ADD_DETAIL = """
+INSERT INTO {views}.detail (school, seq, data)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[])"""
+
 _PUT_DOCUMENTS = """
 INSERT INTO {views}.school_document AS d (school, partition, revision, data)
 SELECT n.school, n.partition, 1, n.data
@@ -84,8 +91,6 @@ ON CONFLICT (school) DO UPDATE SET revision = d.revision + 1, data = excluded.da
 _PUT_MEMBERS = """
 INSERT INTO {views}.trust_member (trust, school)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"""
-
-_HAS_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -186,10 +191,10 @@ class Store:
             (one.school, key.stream, key.starts, one.seq, data) for one in schools for key, data in one.changes.tails
         ]
         if tails:
-            await connection.copy_records_to_table("tail", schema_name=views, records=tails)
+            await connection.execute(_ADD_TAILS.format(views=views), *zip(*tails, strict=True))
         detail = [(one.school, one.seq, one.changes.detail) for one in schools if one.changes.detail]
         if detail:
-            await connection.copy_records_to_table("detail", schema_name=views, records=detail)
+            await connection.execute(_ADD_DETAIL.format(views=views), *zip(*detail, strict=True))
         documents = [(one.school, one.partition, data) for one in schools if (data := one.changes.document) is not None]
         if documents:
             await connection.execute(_PUT_DOCUMENTS.format(views=views), *zip(*documents, strict=True))
@@ -202,32 +207,6 @@ class Store:
         keys = _key_columns([(school, key) for school, key, _ in blocks])
         await connection.execute(_DROP_TAILS.format(views=self._views), *keys)
         await connection.execute(_PUT_BLOCKS.format(views=self._views), *keys, [data for _, _, data in blocks])
-
-
-def views_schema(projection: str, version: int) -> str:
-    """The schema that holds the views of a version of a projection."""
-    return f"{projection}_v{version}"
-
-
-async def create_tables(pool: asyncpg.Pool, projection: str, version: int) -> None:
-    """Make what is missing: checkpoints, and the tables of this version, which becomes the active one if none is."""
-    schema = views_schema(projection, version)
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _DDL_LOCK)
-        if await connection.fetchval("SELECT to_regclass('projection.status')") is None:
-            await connection.execute((_SQL_HERE / "projection.sql").read_text(encoding="utf-8"))
-        # made once and never touched again: even an ALTER without effect would wait for every reader
-        if not await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema):
-            await connection.execute(f"CREATE SCHEMA {schema}")
-            views = (_SQL_VIEWS / f"{projection}.sql").read_text(encoding="utf-8").replace("{version}", str(version))
-            if not await connection.fetchval(_HAS_LZ4):  # the embedded server's build lacks it
-                views = views.replace("COMPRESSION lz4", "COMPRESSION pglz")
-            await connection.execute(views)
-        await connection.execute(
-            "INSERT INTO projection.active (projection, version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            projection,
-            version,
-        )
 
 
 def join_tails(blocks: Sequence[Mapping[str, Any]], tails: Sequence[Mapping[str, Any]]) -> list[SchoolBlock]:

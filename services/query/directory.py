@@ -16,6 +16,7 @@ from schemas.documents import SchoolDocument, decode_document
 from services.access.keys import Access
 from services.domain.measures import ANY, OWN_YEAR
 from services.query.population import natural_key
+from services.query.scope import ViewsUnavailable, add_members, scoped
 from services.query.vectors import NOW, SchoolIndex
 
 SCHOOLS_MAX = 1_000
@@ -122,9 +123,10 @@ class Directory:
     async def choices(self, access: Access, today: date) -> Choices:
         """The schools and trusts that `access` may see today; nothing while there are no views."""
         try:
-            version = await self._pool.fetchval(_VERSION)
-            entries = [] if version is None else await self._read(version, access)
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            async with scoped(self._pool, access) as connection:
+                version = await connection.fetchval(_VERSION)
+                entries = [] if version is None else await self._read(connection, version, access)
+        except ViewsUnavailable:
             entries = []
         seen = [entry for entry in entries if _may_see(access, entry, today)]
         trusts = {trust for entry in seen for trust in entry.trusts_on(today)}
@@ -134,13 +136,14 @@ class Directory:
             tuple(_in_order(trust for trust in trusts if access.all or trust in access.trusts)),
         )
 
-    async def _read(self, version: int, access: Access) -> list[Entry]:
-        rows = await self._pool.fetch(
+    async def _read(self, connection: asyncpg.Connection, version: int, access: Access) -> list[Entry]:
+        await add_members(connection, version, access)
+        rows = await connection.fetch(
             _REVISIONS.format(version=version), access.all, list(access.schools), list(access.trusts), SCHOOLS_MAX
         )
         changed = [row["school"] for row in rows if self._held(version, row["school"])[0] != row["revision"]]
         if changed:
-            for row in await self._pool.fetch(_DOCUMENTS.format(version=version), changed):
+            for row in await connection.fetch(_DOCUMENTS.format(version=version), changed):
                 self._entries[version, row["school"]] = row["revision"], _summarise(decode_document(row["data"]))
         return [entry for row in rows if (entry := self._held(version, row["school"])[1]) is not None]
 

@@ -22,6 +22,7 @@ from services.query.answers import Provenance
 from services.query.population import natural_key
 from services.query.questions import Moment, Question, Reading, knowledge_time
 from services.query.requests import Clocks, Population
+from services.query.scope import ViewsUnavailable, add_members, enter_scope, scoped
 from services.query.vectors import (
     LAST_DAY,
     NOW,
@@ -67,10 +68,6 @@ LEFT JOIN timeline_v{version}.block b
        ON b.stream = found.stream AND b.school = found.school AND b.starts = found.starts
 WHERE found.starts IS NOT NULL
 """
-
-
-class ViewsUnavailable(Exception):
-    """No projector has made the views yet."""
 
 
 class OutsideScope(Exception):
@@ -135,14 +132,8 @@ class Reader:
         needed = self._needed_offsets(question.population, min_position)
         if needed:
             await self._wait_for(needed, wait_seconds)
-        try:
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                return await self._read(connection, scope, question, min_position, needed)
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-            raise ViewsUnavailable("the tables of the views are missing") from error
+        async with scoped(self._pool, scope) as connection:
+            return await self._read(connection, scope, question, min_position, needed)
 
     async def _read(
         self,
@@ -156,6 +147,7 @@ class Reader:
         if position is not None and checkpoint.log_id is not None and not position.belongs_to(checkpoint.log_id):
             raise ForeignPosition("the position was given by another log")
         stale = not checkpoint.has_reached(needed)
+        await add_members(connection, checkpoint.version, scope)
         found = await self._find_schools(connection, checkpoint.version, scope, question, stale)
         known_at = knowledge_time(question.clocks)
         wanted = wanted_blocks([held.index for held in found], question, known_at)
@@ -195,18 +187,42 @@ class Reader:
         """
         trust, schools = question.population.trust, question.population.schools
         if trust is not None:
-            rows = await connection.fetch(_TRUST_SCHOOLS.format(version=version), trust)
-            documents = await self._documents(connection, version, [row["school"] for row in rows])
-            return _trust_schools(trust, documents, scope, question, stale)
+            if not (scope.all or trust in scope.trusts):
+                await self._require_members(connection, version, scope, trust, question)
+            ever = await self._ever_members(connection, version, trust)
+            if not ever and not stale:
+                raise UnknownTrust(trust)
+            return [held for held in _members(trust, ever, question) if _covers(scope, held, question.on)]
         names = sorted(set(schools or ()), key=natural_key)
         documents = await self._documents(connection, version, names)
-        if not all(_covers(scope, name, documents.get(name), question.on) for name in names):
+        if not all(name in scope.schools or _covers(scope, documents.get(name), question.on) for name in names):
             raise OutsideScope
         known_at = knowledge_time(question.clocks)
         missing = [name for name in names if name not in documents or documents[name].index.is_unknown(known_at)]
         if missing and not stale:
             raise UnknownSchools(missing)
         return [documents[name] if name in documents else self._unread_school(name) for name in names]
+
+    async def _require_members(
+        self, connection: asyncpg.Connection, version: int, scope: Access, trust: str, question: Question
+    ) -> None:
+        """Raise OutsideScope unless the trust has members on the day, as known, and the key covers each of them.
+
+        Who they are can only be read in a wider scope, which nothing but this answer leaves.
+        """
+        wider = msgspec.structs.replace(scope, trusts=scope.trusts | {trust})
+        await enter_scope(connection, wider)
+        await add_members(connection, version, wider)
+        members = _members(trust, await self._ever_members(connection, version, trust), question)
+        await enter_scope(connection, scope)
+        await add_members(connection, version, scope)
+        if not members or not all(_covers(scope, held, question.on) for held in members):
+            raise OutsideScope
+
+    async def _ever_members(self, connection: asyncpg.Connection, version: int, trust: str) -> dict[str, _Held]:
+        """The schools in scope that were ever members of the trust."""
+        rows = await connection.fetch(_TRUST_SCHOOLS.format(version=version), trust)
+        return await self._documents(connection, version, [row["school"] for row in rows])
 
     def _unread_school(self, school: str) -> _Held:
         partition = partition_for(school.encode(), self._partitions)
@@ -281,30 +297,20 @@ async def _read_blocks(
     return found
 
 
-def _trust_schools(
-    trust: str, ever: Mapping[str, _Held], scope: Access, question: Question, stale: bool
-) -> list[_Held]:
-    """The members of a trust on the day of the roster, as known; a key of the trust covers those known now."""
-    covers_trust = scope.all or trust in scope.trusts
-    if not ever:
-        if not covers_trust:
-            raise OutsideScope
-        if not stale:
-            raise UnknownTrust(trust)
-        return []
+def _members(trust: str, ever: Mapping[str, _Held], question: Question) -> list[_Held]:
+    """Of the schools that were ever members of a trust, those on the day of the roster, as known."""
     day, known_at = question.on.toordinal(), knowledge_time(question.clocks)
-    members = [ever[name] for name in sorted(ever, key=natural_key)]
-    members = [held for held in members if held.index.is_member(frozenset((trust,)), day, known_at)]
-    covered = [held for held in members if _covers(scope, held.index.school, held, question.on)]
-    if not covers_trust and (len(covered) < len(members) or not members):
-        raise OutsideScope
-    return covered
+    schools = [ever[name] for name in sorted(ever, key=natural_key)]
+    return [held for held in schools if held.index.is_member(frozenset((trust,)), day, known_at)]
 
 
-def _covers(scope: Access, school: str, held: _Held | None, on: date) -> bool:
-    if scope.all or school in scope.schools:
+def _covers(scope: Access, held: _Held | None, on: date) -> bool:
+    """Whether the key covers the school; a key of a trust covers the members that are known now."""
+    if scope.all:
         return True
-    return held is not None and held.index.is_member(scope.trusts, on.toordinal(), NOW)
+    if held is None:
+        return False
+    return held.index.school in scope.schools or held.index.is_member(scope.trusts, on.toordinal(), NOW)
 
 
 def _provenance(clocks: Clocks, checkpoint: _Checkpoint, partitions: set[int], stale: bool) -> Provenance:

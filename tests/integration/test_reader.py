@@ -31,11 +31,11 @@ from services.query.reader import (
     Reader,
     UnknownSchools,
     UnknownTrust,
-    ViewsUnavailable,
 )
 from services.query.reports import members, overview
 from services.query.reports.listing import Column, cut_page, value_of
 from services.query.requests import By, Clocks, MembersRequest, OverviewRequest, Population
+from services.query.scope import ViewsUnavailable
 from services.runtime.positions import decode_position, encode_position
 from tests.builders import Book
 from tests.properties import oracle
