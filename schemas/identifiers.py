@@ -27,7 +27,7 @@ def row_fact_id(source: str, kind: str, school: str, key: str, given_recorded_at
 
 def event_fact_id(source: str, type_name: str, content: bytes) -> str:
     """The event id of an event sent without one. `content` is its `canonical_content`, as sent."""
-    return _named_uuid(_EVENT_FACTS, _join((source, type_name, hashlib.sha256(content).hexdigest())))
+    return _named_uuid(_EVENT_FACTS, f"{_event_head(source, type_name)}64:{hashlib.sha256(content).hexdigest()}")
 
 
 def canonical_content(content: Mapping[str, object]) -> bytes:
@@ -61,6 +61,12 @@ def row_content(pupil_key: bytes, source: str, kind: str, school: str, fields: M
 def _row_head(source: str, kind: str, school: str) -> str:
     """What the names of nearly all rows of a file begin with."""
     return _join((source, kind, school))
+
+
+@lru_cache(maxsize=10_000)
+def _event_head(source: str, type_name: str) -> str:
+    """What the names of nearly all events of a source begin with; what follows always has 64 characters."""
+    return _join((source, type_name))
 
 
 def _join(parts: Iterable[str]) -> str:

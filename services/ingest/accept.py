@@ -94,7 +94,7 @@ class Desk:
     def decide_event(self, event: Event) -> Decision:
         """Judge an event. Events never consult what files said."""
         sent = event.sent
-        event_id = sent.event_id or identifiers.event_fact_id(sent.source, event.type_name, event.content)
+        event_id = event.event_id
         try:
             if isinstance(sent, told.SentCurriculum):
                 schools = self.schools_of_version(sent)
@@ -253,7 +253,7 @@ class Desk:
     def _says_the_same(self, event: Event, school: str, event_id: str) -> bool:
         content = self._knowledge.given[school, event_id]
         if content is None:  # the id was made of the content, and came back with it
-            return event_id == identifiers.event_fact_id(event.sent.source, event.type_name, event.content)
+            return event_id == event.make_id()
         return content == self._content(event, school)
 
     def _content(self, event: Event, school: str) -> str:

@@ -123,7 +123,7 @@ def text_fields(
     shape: Shape, members: Mapping[str, Any], ignored: Collection[str] = (), hint: str = IGNORE_HINT
 ) -> tuple[dict[str, str], list[RowFault]]:
     """The members of a JSON object as texts by column, without null, and what is wrong with their names and types."""
-    known = shape.column_names()
+    known = _names_of(shape)
     fields: dict[str, str] = {}
     faults: list[RowFault] = []
     unknown = 0
@@ -208,6 +208,11 @@ def period_faults(sent: AnySent | Sent) -> list[RowFault]:
         return []
     detail = f"{end_name} {end} lies before {start_name} {start}: an end is the last day, inclusive."
     return [RowFault(end_name, end.isoformat(), "ends_before_starts", detail)]
+
+
+@lru_cache(maxsize=64)
+def _names_of(shape: Shape) -> frozenset[str]:
+    return frozenset(shape.column_names())
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from schemas import identifiers
 from schemas.events import Fact
 from services.ingest import sent as told
 from services.ingest.knowledge import Told, standing_of
@@ -57,11 +58,24 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An item of POST /v1/events. `content`: its canonical bytes as sent, without the event id."""
+    """An item of POST /v1/events. `content`: its canonical bytes as sent, without the event id.
+
+    `made_id`: the id made of its source, type and content; "" where it is not made yet.
+    """
 
     sent: told.AnySent
     type_name: str
     content: bytes
+    made_id: str = ""
+
+    @property
+    def event_id(self) -> str:
+        """The id that was given, or else the one that is made."""
+        return self.sent.event_id or self.made_id or self.make_id()
+
+    def make_id(self) -> str:
+        """The id that the event would have if none had been given."""
+        return identifiers.event_fact_id(self.sent.source, self.type_name, self.content)
 
 
 class Refused(Exception):

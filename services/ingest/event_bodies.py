@@ -148,5 +148,20 @@ def _given_id(value: Any) -> str | None:
 
 
 def _canonical(value: Any) -> bytes:
-    """The same bytes whatever the order of keys and the spaces between them; numbers as the text that was sent."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    """The same bytes whatever the order of keys and the spaces between them; numbers as the text that was sent.
+
+    msgspec writes what the standard library would, in a tenth of the time; it refuses half of a surrogate pair.
+    """
+    try:
+        return _canonical_encoder.encode(value)
+    except UnicodeEncodeError:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode(errors="surrogatepass")
+
+
+def _as_text(value: Any) -> str:
+    """For `NumberText`, which to msgspec is no text."""
+    return str(value)
+
+
+_canonical_encoder = msgspec.json.Encoder(order="sorted", enc_hook=_as_text)

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from schemas import identifiers
 from services.ingest.accept import Desk
 from services.ingest.decisions import Caller, Decision, Event
 from services.ingest.event_bodies import Fault, SentEvent
@@ -139,8 +138,10 @@ def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wante
     wanted = Wanted(schools=schools, with_curricula=True)
     for event in events:
         sent: Any = event.sent
-        event_id = sent.event_id or identifiers.event_fact_id(sent.source, event.type_name, event.content)
-        wanted.events.update((school, event_id) for school in ([sent.school] if sent.school else schools))
+        names = [(school, event.event_id) for school in ([sent.school] if sent.school else schools)]
+        wanted.events.update(names)
+        if sent.event_id is not None:
+            wanted.given.update(names)
         for name in ("pupil", "other"):
             reference = getattr(sent, name, None)
             if reference is not None:
@@ -152,7 +153,10 @@ def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wante
 
 def _event(item: SentEvent) -> Event:
     assert item.sent is not None
-    return Event(item.sent, item.type_name, item.content)
+    event = Event(item.sent, item.type_name, item.content)
+    if item.sent.event_id is not None:
+        return event
+    return msgspec.structs.replace(event, made_id=event.make_id())
 
 
 def _judged(item: SentEvent, decision: Decision) -> ItemResult:

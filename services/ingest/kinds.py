@@ -35,10 +35,11 @@ class Column(msgspec.Struct, frozen=True):
     dated: bool = False
 
 
-class Shape(msgspec.Struct, frozen=True):
+class Shape(msgspec.Struct, frozen=True, eq=False):
     """What one kind of row, or one type of event, consists of; `build` makes the Sent out of the values by name.
 
-    `key`: the columns of the row key, beside the school, where a row gives no reference.
+    `key`: the columns of the row key, beside the school, where a row gives no reference. There is one of each: it is
+    itself what caches find it by, since comparing all its columns costs more than what is cached.
     """
 
     name: str

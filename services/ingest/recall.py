@@ -6,6 +6,7 @@ registry, read under that lock, still shows the same versions of a school.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -36,12 +37,15 @@ _year_groups_decoder = msgspec.json.Decoder(tuple[YearGroupFrom, ...])
 
 
 class Wanted(msgspec.Struct):
-    """What a chunk names. `events`: ids that are told; `withdrawn`: ids that withdrawals name."""
+    """What a chunk names. `events`: ids that are told; `given`: those of them that their senders chose, so that they
+    may be the ids of rows' facts; `withdrawn`: ids that withdrawals name.
+    """
 
     schools: set[str]
     pupils: set[Name] = msgspec.field(default_factory=set)
     keys: list[str] = msgspec.field(default_factory=list)
     events: set[Name] = msgspec.field(default_factory=set)
+    given: set[Name] = msgspec.field(default_factory=set)
     withdrawn: set[Name] = msgspec.field(default_factory=set)
     with_curricula: bool = False
     with_year_groups: bool = False
@@ -92,7 +96,7 @@ async def recall(connection: Any, memory: Memory, wanted: Wanted) -> Knowledge:
         curricula=curricula,
         pupils=await _read_pupils(connection, memory, marks, wanted.pupils) if wanted.pupils else set(),
         told=told,
-        given=await _read_given(connection, wanted.events) if wanted.events else {},
+        given=await _read_given(connection, wanted.events, wanted.given) if wanted.events else {},
         keys_of=await _read_keys(connection, wanted.withdrawn) if wanted.withdrawn else {},
     )
 
@@ -272,7 +276,7 @@ async def _find_enrolled(connection: Any, marks: Mapping[str, _Marks], asked: Co
     return settled | ({item.said for item in latest_of_keys(kept)} & set(asked))
 
 
-async def _read_given(connection: Any, events: Collection[Name]) -> dict[Name, str | None]:
+async def _read_given(connection: Any, events: Collection[Name], chosen: Collection[Name]) -> dict[Name, str | None]:
     rows = await connection.fetch(
         "SELECT g.school, g.event_id, g.content FROM ingest.given_event AS g"
         " JOIN unnest($1::text[], $2::text[]) AS asked (school, event_id) USING (school, event_id)",
@@ -282,7 +286,7 @@ async def _read_given(connection: Any, events: Collection[Name]) -> dict[Name, s
     given: dict[Name, str | None] = {
         (row["school"], row["event_id"]): row["content"].hex() if row["content"] else None for row in rows
     }
-    return given | dict.fromkeys(await _read_keys(connection, events))
+    return given | dict.fromkeys(await _read_keys(connection, chosen) if chosen else ())
 
 
 async def _read_keys(connection: Any, events: Collection[Name]) -> dict[Name, str]:
@@ -297,9 +301,7 @@ async def _read_keys(connection: Any, events: Collection[Name]) -> dict[Name, st
 
 def _is_made_id(event_id: str) -> bool:
     """Whether the id may be that of a row's fact: a UUID in the one way in which they are written."""
-    return (
-        len(event_id) == 36
-        and event_id.count("-") == 4
-        and all(event_id[place] == "-" for place in (8, 13, 18, 23))
-        and set(event_id) <= set("0123456789abcdef-")
-    )
+    return _MADE_ID.fullmatch(event_id) is not None
+
+
+_MADE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

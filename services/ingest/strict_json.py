@@ -89,8 +89,16 @@ _member_decoder = json.JSONDecoder(object_pairs_hook=_Members, parse_float=Numbe
 
 
 def _check_depth(data: bytes, depth_max: int) -> None:
+    # Without a backslash every second part between quotes is a text: much faster to leave out than by the expression.
+    outside = _STRINGS.sub(b"", data) if b"\\" in data else b"".join(data.split(b'"')[::2])
+    brackets = outside.translate(None, _NOT_BRACKETS)
+    left = brackets
+    for _ in range(depth_max // 2):  # each round takes away one level of pairs, or two
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+        if not left:
+            return
     depth = 0
-    for bracket in _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS):
+    for bracket in brackets:
         if bracket in b"[{":
             depth += 1
             if depth > depth_max:

@@ -19,6 +19,14 @@ from services.runtime.log.kafka_topics import REQUEST_SECONDS_MAX, KafkaTopics
 APPEND_SECONDS_MAX: Final = 15.0
 
 
+class _Asked:
+    """Partitions whose bounds are asked for with one request."""
+
+    def __init__(self, partitions: set[int]) -> None:
+        self.partitions = partitions
+        self.task: asyncio.Task[dict[int, tuple[int, int]]] | None = None
+
+
 class KafkaLog:
     """The log in the cluster behind `bootstrap`; see `services.runtime.log.interface.Log` for the contract."""
 
@@ -28,6 +36,7 @@ class KafkaLog:
         self._appender = KafkaAppender(self._bootstrap, append_seconds_max)
         self._bounds_consumer: AIOKafkaConsumer | None = None
         self._bounding = asyncio.Lock()
+        self._asked: dict[str, _Asked] = {}
 
     async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
         """Create the topic if it is missing."""
@@ -59,20 +68,35 @@ class KafkaLog:
         return await self._appender.append(topic, partition, items)
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """The first offset and the end."""
-        if not 0 <= partition < (await self._topics.describe(topic)).partitions:
+        """The first offset and the end. Who asks at the same time is answered by one request."""
+        together = self._asked.get(topic)
+        if together is None:
+            together = self._asked[topic] = _Asked(set())
+            together.task = asyncio.create_task(self._find_bounds(topic, together))
+            together.task.add_done_callback(_retrieve)
+        together.partitions.add(partition)
+        assert together.task is not None
+        found = (await asyncio.shield(together.task)).get(partition)
+        if found is None:
             raise LogError(f"topic {topic} has no partition {partition}")
-        at = TopicPartition(topic, partition)
+        return found
+
+    async def _find_bounds(self, topic: str, asked: _Asked) -> dict[int, tuple[int, int]]:
         async with self._bounding:
+            self._asked.pop(topic)  # from here on others would ask too late
+            known = (await self._topics.describe(topic)).partitions
+            at = [TopicPartition(topic, partition) for partition in asked.partitions if 0 <= partition < known]
+            if not at:
+                return {}
             try:
                 async with asyncio.timeout(REQUEST_SECONDS_MAX):
                     consumer = await self._started_bounds_consumer()
-                    firsts = await consumer.beginning_offsets([at])
-                    ends = await consumer.end_offsets([at])
+                    firsts = await consumer.beginning_offsets(at)
+                    ends = await consumer.end_offsets(at)
             except (errors.KafkaError, TimeoutError) as error:
                 await self._drop_bounds_consumer()
                 raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
-        return int(firsts[at]), int(ends[at])
+        return {each.partition: (int(firsts[each]), int(ends[each])) for each in at}
 
     def reader(self, topic: str) -> KafkaReader:
         """A new reader without partitions."""
@@ -104,3 +128,9 @@ class KafkaLog:
         consumer, self._bounds_consumer = self._bounds_consumer, None
         if consumer is not None:
             await consumer.stop()
+
+
+def _retrieve(task: asyncio.Task[dict[int, tuple[int, int]]]) -> None:
+    """Perhaps nobody waits any more for what it found."""
+    if not task.cancelled():
+        task.exception()
