@@ -93,22 +93,23 @@ class Desk:
 
     def decide_event(self, event: Event) -> Decision:
         """Judge an event. Events never consult what files said."""
-        sent = event.sent
+        sent: Any = event.sent
         event_id = event.event_id
         try:
-            if isinstance(sent, told.SentCurriculum):
+            kind = type(sent)
+            if kind is told.SentCurriculum:
                 schools = self.schools_of_version(sent)
                 return self._decide_at_schools(event, sent, event_id, schools)
             self._check_scope(sent.school)
             if self._is_repeated(event, sent.school, event_id):
                 return self._duplicate(sent, event_id, sent.recorded_at or self._at(sent.school).stamp)
             sent = self._check_names(self._check_school_and_clock(sent))
-            if isinstance(sent, told.SentWithdrawal) and sent.withdraws == event_id:
+            if kind is told.SentWithdrawal and sent.withdraws == event_id:
                 raise Refused("withdraws", "withdraws_itself", "A withdrawal cannot withdraw itself: name another.")
         except Refused as refused:
             return Decision(rejection=refused.rejection, event_id=event_id)
         base = self._event_base(event, sent.school, event_id)
-        if isinstance(sent, told.SentWithdrawal):
+        if kind is told.SentWithdrawal:
             base["withdraws_key"] = self._knowledge.keys_of.get((sent.school, sent.withdraws), "")
         return self._accept(sent, base, False, ())
 

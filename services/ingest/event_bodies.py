@@ -39,6 +39,9 @@ BODY_BYTES_MAX = 1024 * 1024
 DOCUMENT_BYTES_MAX = 8 * 1024 * 1024
 
 
+_READ_BEFORE = frozenset({"type"})
+
+
 class SentEvent(msgspec.Struct, frozen=True):
     """One item of the request: `sent`, or the faults why it is none.
 
@@ -104,12 +107,11 @@ def decode_item(index: int, item: Any, context: RowContext) -> SentEvent:
         fault = Fault(pointer, "not_an_object", "An event is a JSON object with a type and its fields.")
         return SentEvent(index, "", None, _canonical(item), None, (fault,))
     event_id = _given_id(item.get("event_id"))
-    content = _canonical({name: value for name, value in item.items() if name != "event_id"})
+    content = _canonical(_without(item, "event_id"))
     shape = EVENT_TYPES.get(item["type"]) if isinstance(item.get("type"), str) else None
     if shape is None:
         return SentEvent(index, "", event_id, content, None, (_unknown_type(item.get("type"), pointer),))
-    members = {name: value for name, value in item.items() if name != "type"}
-    read = _read_members(shape, members, context, pointer)
+    read = _read_members(shape, item, context, pointer)
     faults = read if isinstance(read, list) else []
     if event_id is None and isinstance(item.get("event_id"), str) and not item["event_id"].strip():
         detail = "event_id is empty: leave it out, or give 1 to 128 printable characters."
@@ -121,14 +123,18 @@ def decode_item(index: int, item: Any, context: RowContext) -> SentEvent:
 
 def _read_members(shape: Shape, members: Mapping[str, Any], context: RowContext, pointer: str) -> AnySent | list[Fault]:
     if shape.name == CURRICULUM_PUBLISHED:
-        return read_document(members, context, pointer, shape)
-    read = parse_members(shape, members, context)
+        return read_document(_without(members, "type"), context, pointer, shape)
+    read = parse_members(shape, members, context, _READ_BEFORE)
     if isinstance(read, list):
         return faults_at(pointer, read)
-    if isinstance(read, SentMerge | SentSplit) and read.pupil == read.other:
+    if type(read) in (SentMerge, SentSplit) and read.pupil == read.other:
         return [Fault(f"{pointer}/other", "same_pupil", "pupil and other are the same reference: name two.")]
     sent: AnySent = read
     return sent
+
+
+def _without(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return {each: value for each, value in members.items() if each != name} if name in members else members
 
 
 def _unknown_type(sent_type: Any, pointer: str) -> Fault:

@@ -109,7 +109,7 @@ def _segments(items: Sequence[SentEvent]) -> list[list[int]]:
     for place, item in enumerate(items):
         if item.sent is None:
             continue
-        is_withdrawal = isinstance(item.sent, SentWithdrawal)
+        is_withdrawal = type(item.sent) is SentWithdrawal  # of a Struct isinstance is dear, and this is of each event
         if not segments or (after_withdrawal and not is_withdrawal):
             segments.append([])
         segments[-1].append(place)
@@ -119,7 +119,7 @@ def _segments(items: Sequence[SentEvent]) -> list[list[int]]:
 
 def _work(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Work:
     events = [_event(item) for item in items]
-    everywhere = any(isinstance(event.sent, SentCurriculum) and not event.sent.school for event in events)
+    everywhere = any(type(event.sent) is SentCurriculum and not event.sent.school for event in events)
 
     def decide(desk: Desk) -> Decided:
         decisions = [desk.decide_event(event) for event in events]
@@ -146,7 +146,7 @@ def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wante
             reference = getattr(sent, name, None)
             if reference is not None:
                 wanted.pupils.add((sent.school, ledger.ids.pupil(sent.school, reference)))
-        if isinstance(sent, SentWithdrawal):
+        if type(sent) is SentWithdrawal:
             wanted.withdrawn.add((sent.school, sent.withdraws))
     return wanted
 

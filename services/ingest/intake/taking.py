@@ -8,7 +8,7 @@ or in the dead topic; it raises only to give up, and then the same messages may 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar
 
 import asyncpg
@@ -32,6 +32,8 @@ from services.runtime.positions import encode_position
 
 EVENTS_AT_ONCE: Final = 2_000
 """How many events are judged and appended together, whatever messages they came in: bounds memory and transactions."""
+
+EVENTS_WITHOUT_PAUSE: Final = 100
 
 WAIT_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -69,9 +71,13 @@ class _Taken(msgspec.Struct):
     results: list[ItemResult] = []
     offsets: dict[int, int] = {}
 
-    def is_done(self) -> bool:
-        """Whether all its events are judged."""
-        return len(self.results) == len(self.read.items)
+
+class _Chunk(msgspec.Struct):
+    """What is judged at once. `ended`: the messages whose last events these are; `letters`: those without any event."""
+
+    events: list[tuple[_Taken, SentEvent]] = []
+    ended: list[_Taken] = []
+    letters: list[Letter] = []
 
 
 class Taker:
@@ -86,37 +92,51 @@ class Taker:
         """All of these, in their order. Raises GivenUp."""
         ledger = await self._lasting(self._ledger)
         context = RowContext(today=ledger.clock().date())
-        letters: list[Letter] = []
-        under_way: list[_Taken] = []
-        chunk: list[tuple[_Taken, SentEvent]] = []
+        judging: asyncio.Task[None] | None = None
+        try:
+            async for chunk in self._chunks(messages, context):
+                if judging is not None:
+                    await judging
+                judging = asyncio.create_task(self._judge(ledger, chunk))  # while the next one is being read
+            if judging is not None:
+                await judging
+        finally:
+            if judging is not None and not judging.done():
+                judging.cancel()
+                await asyncio.gather(judging, return_exceptions=True)
+        INTAKE_MESSAGES.inc(len(messages))
+
+    async def _chunks(self, messages: Sequence[Message], context: RowContext) -> AsyncIterator[_Chunk]:
+        """Events of several messages, or a part of one, and the messages that end with them."""
+        chunk = _Chunk()
         for message in messages:
             read = _read(message)
             if isinstance(read, str):
-                letters.append(letter_of_message(message, read))
+                chunk.letters.append(letter_of_message(message, read))
                 self._outgoing.answer(message, _problem(read))
                 continue
             taken = _Taken(message, read)
-            under_way.append(taken)
             for item in _sent_events(read, context):
-                chunk.append((taken, item))
-                if len(chunk) >= EVENTS_AT_ONCE:
-                    await self._judge(ledger, chunk)
-                    await self._close(ledger, [each for each in under_way if each.is_done()], letters)
-                    under_way, chunk, letters = [each for each in under_way if not each.is_done()], [], []
-        if chunk:
-            await self._judge(ledger, chunk)
-        await self._close(ledger, under_way, letters)
-        INTAKE_MESSAGES.inc(len(messages))
+                if len(chunk.events) >= EVENTS_AT_ONCE:
+                    yield chunk
+                    chunk = _Chunk()
+                chunk.events.append((taken, item))
+                if len(chunk.events) % EVENTS_WITHOUT_PAUSE == 0:
+                    await asyncio.sleep(0)  # what is being judged goes on meanwhile
+            chunk.ended.append(taken)
+        if chunk.events or chunk.letters:
+            yield chunk
 
-    async def _judge(self, ledger: Ledger, chunk: Sequence[tuple[_Taken, SentEvent]]) -> None:
-        judged = await self._lasting(lambda: judge(ledger, [item for _, item in chunk]))
-        for (taken, _), result in zip(chunk, judged.results, strict=True):
+    async def _judge(self, ledger: Ledger, chunk: _Chunk) -> None:
+        judged = await self._lasting(lambda: judge(ledger, [item for _, item in chunk.events]))
+        for (taken, _), result in zip(chunk.events, judged.results, strict=True):
             taken.results.append(result)
-        for taken in {id(each): each for each, _ in chunk}.values():
+        for taken in {id(each): each for each, _ in chunk.events}.values():
             taken.offsets |= judged.offsets
+        await self._close(ledger, chunk.ended, chunk.letters)
 
     async def _close(self, ledger: Ledger, messages: Sequence[_Taken], letters: list[Letter]) -> None:
-        """The last of these messages: what was refused is set aside, and who asked is answered."""
+        """The end of these messages: what was refused is set aside, and who asked is answered."""
         for taken in messages:
             if any(result.error is not None for result in taken.results):
                 letters.append(letter_of_events(taken.message, taken.read.items, taken.read.source, taken.results))
