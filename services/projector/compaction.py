@@ -16,8 +16,9 @@ import asyncpg
 import structlog
 
 from schemas.blocks import compact
+from services.projector.detail_rows import DetailRows
 from services.projector.feed import Feed, is_transient
-from services.projector.projection import BlockKey, Projection, SchoolState
+from services.projector.projection import BlockKey, Held, Projection
 from services.projector.schools import Schools
 from services.projector.store import SchoolBlock, SchoolChanges, Store, views_schema
 
@@ -26,9 +27,6 @@ logger = structlog.get_logger(__name__)
 TAILS_MAX = 8
 TAILS_MAX_BUSY = 40
 BLOCKS_A_ROUND = 128
-DETAIL_ROWS_MAX = 16
-DETAIL_ROW_BYTES = 1 << 20
-"""A row of detail that is at least so large is left alone."""
 
 _CROWDED = """
 SELECT t.school, t.stream, t.starts
@@ -45,15 +43,6 @@ SELECT DISTINCT d.partition, c.school, c.stream
   JOIN {views}.school_document AS d ON d.school = c.school
  WHERE d.partition = ANY($1::integer[])"""
 
-_MERGE_DETAIL = """
-WITH small AS (
-    DELETE FROM {views}.detail AS d
-     WHERE d.school = $1
-       AND d.seq > coalesce((SELECT max(seq) FROM {views}.detail WHERE school = $1 AND length(data) >= $2), -1)
-    RETURNING d.seq, d.data)
-INSERT INTO {views}.detail (school, seq, data)
-SELECT $1, max(seq), string_agg(data, ''::bytea ORDER BY seq) FROM small HAVING count(*) > 0"""
-
 
 class Compaction:
     """Counts the commits that touched a stream and compacts the streams that have had enough of them."""
@@ -66,15 +55,14 @@ class Compaction:
         self._schools = schools
         self._tails: dict[int, dict[tuple[str, str], int]] = {}
         self._put_off: dict[int, set[tuple[str, str]]] = {}
-        self._detail_rows: dict[int, dict[str, int]] = {}
+        self._detail = DetailRows(feed, store)
 
-    def note(self, changed: Iterable[SchoolChanges]) -> None:
+    def note(self, changed: Sequence[SchoolChanges]) -> None:
         """These changes were committed."""
         for one in changed:
             streams = {(one.school, key.stream) for key, _ in one.changes.tails}
             _count(self._tails.setdefault(one.partition, {}), streams)
-            if one.changes.detail:
-                _count(self._detail_rows.setdefault(one.partition, {}), {one.school})
+        self._detail.note(changed)
 
     async def watch(self, partitions: Collection[int]) -> None:
         """These partitions are ours now; what an owner before us left crowded is due."""
@@ -85,9 +73,10 @@ class Compaction:
 
     def forget(self, partitions: Collection[int]) -> None:
         """These partitions are not ours any more."""
+        self._detail.forget(partitions)
         for partition in partitions:
-            for counts in (self._tails, self._put_off, self._detail_rows):
-                counts.pop(partition, None)
+            self._tails.pop(partition, None)
+            self._put_off.pop(partition, None)
 
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """One bounded round over partitions that stand at these offsets. Raises Fenced."""
@@ -96,7 +85,7 @@ class Compaction:
             try:
                 if blocks_left > 0:
                     blocks_left -= await self._compact_blocks(partition, offset, blocks_left, idle)
-                await self._merge_details(partition, offset)
+                await self._detail.merge(partition, offset)
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -132,24 +121,13 @@ class Compaction:
         rows = await self._pool.fetch(query, *zip(*due, strict=True), TAILS_MAX, idle, TAILS_MAX_BUSY, blocks_max)
         return [(row["school"], BlockKey(row["stream"], row["starts"])) for row in rows]
 
-    def _compact(
-        self, blocks: Sequence[SchoolBlock], states: Mapping[str, SchoolState]
-    ) -> list[tuple[str, BlockKey, bytes]]:
+    def _compact(self, blocks: Sequence[SchoolBlock], states: Mapping[str, Held]) -> list[tuple[str, BlockKey, bytes]]:
         compacted = []
         for block in blocks:
             next_starts = self._projection.next_starts(states[block.school], block.key)
             data = compact(block.stored.block, block.stored.tails, next_starts)
             compacted.append((block.school, block.key, data))
         return compacted
-
-    async def _merge_details(self, partition: int, offset: int) -> None:
-        """Rows of detail are length-delimited packed facts: in order, one after the other, they are one row."""
-        counts = self._detail_rows.get(partition, {})
-        for school in [school for school, count in counts.items() if count >= DETAIL_ROWS_MAX]:
-            async with self._store.transaction() as connection:
-                await self._store.hold(connection, partition, offset)
-                await connection.execute(_MERGE_DETAIL.format(views=self._views), school, DETAIL_ROW_BYTES)
-            del counts[school]
 
 
 def _count(counts: dict[Any, int], names: Iterable[Any]) -> None:

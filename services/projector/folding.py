@@ -14,7 +14,7 @@ import msgspec
 
 from services.projector.decoding import Decoded, decode_records
 from services.projector.feed import is_transient
-from services.projector.projection import BlockKey, Folded, Projection, SchoolState, Stored
+from services.projector.projection import BlockKey, Held, Made, Projection, Stored
 from services.projector.schools import Schools
 from services.projector.store import Move, SchoolChanges, Store
 from services.runtime.log.interface import Batch
@@ -27,8 +27,8 @@ class Step(msgspec.Struct):
     expected: int
     batch: Batch
     decoded: Decoded
-    states: dict[str, SchoolState] = {}
-    folded: dict[str, Folded] = {}
+    states: dict[str, Held] = {}
+    folded: dict[str, Made] = {}
     changes: list[SchoolChanges] = []
     fold_seconds: float = 0.0
 

@@ -17,14 +17,14 @@ import asyncpg
 import msgspec
 import structlog
 
-from services.projector.compaction import Compaction
 from services.projector.feed import Feed, is_transient
 from services.projector.folding import Folder, Step
+from services.projector.keeping import BLOCKS, Keeping
 from services.projector.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, Leases
 from services.projector.projection import Projection
 from services.projector.schools import FACTS_HELD_MAX, Schools
 from services.projector.status import StatusWriter
-from services.projector.store import Store
+from services.projector.turns import Alone, Turns
 from services.runtime.log.interface import Batch, Log, LogRecreated, LogUnavailable, OffsetOutOfRange
 from services.runtime.observability import DEAD_LETTERS, FACTS_FOLDED, FACTS_SKIPPED, FOLD_SECONDS
 
@@ -62,17 +62,27 @@ class Loop:
     """One worker on one feed."""
 
     def __init__(
-        self, pool: asyncpg.Pool, log: Log, feed: Feed, projection: Projection, worker: str, pace: Pace
+        self,
+        pool: asyncpg.Pool,
+        log: Log,
+        feed: Feed,
+        projection: Projection,
+        worker: str,
+        pace: Pace,
+        *,
+        keeping: Keeping = BLOCKS,
+        turns: Turns | None = None,
     ) -> None:
         self._log = log
         self._feed = feed
         self._pace = pace
         self._leases = Leases(pool, feed, worker, lease_seconds=pace.lease_seconds)
         self._status = StatusWriter(pool, feed, worker)
-        self._store = Store(pool, feed, worker)
+        self._store = keeping.store(pool, feed, worker)
         self._schools = Schools(projection, self._store, pace.facts_held_max)
         self._folder = Folder(projection, self._store, self._schools, feed.partitions)
-        self._compaction = Compaction(pool, feed, self._store, projection, self._schools)
+        self._upkeep = keeping.upkeep(pool, feed, self._store, projection, self._schools)
+        self._turns = turns or Alone()
         self._reader = log.reader(feed.topic)
         self._expected: dict[int, int] = {}
         self._assigned: frozenset[int] = frozenset()
@@ -104,6 +114,7 @@ class Loop:
             await self._status.stop_all(str(error))
             raise
         finally:
+            self._turns.note(busy=False)
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
             await self._leave()
@@ -117,9 +128,12 @@ class Loop:
         try:
             await self._assign()
             if not self._assigned:
+                self._turns.note(busy=False)
                 await wait_for(stop, self._pace.poll_ms / 1000)
                 return
+            await self._turns.take()
             batches = await self._reader.poll(self._pace.records_max, self._pace.poll_ms)
+            self._turns.note(busy=bool(batches))
             self._leases.saw_log()
         except OffsetOutOfRange as error:
             await self._stop_out_of_range(error)
@@ -128,7 +142,7 @@ class Loop:
         if batches:
             await self._apply(self._only_suspects(batches))
         offsets = {partition: self._expected[partition] for partition in self._assigned & self._expected.keys()}
-        await self._compaction.work(offsets, idle=not batches)
+        await self._upkeep.work(offsets, idle=not batches)
         self._schools.shrink()
 
     # --- leases and assignment -----------------------------------------------------------------------------------
@@ -140,7 +154,7 @@ class Loop:
         if changed or lost:
             logger.info("partitions changed", owned=len(owned), gained=sorted(changed), lost=sorted(lost))
             self._forget(changed | lost)
-            await self._compaction.watch(changed)
+            await self._upkeep.watch(changed)
             self._expected = owned
         self._balance_at = _now() + self._pace.heartbeat_seconds
         await self._report()
@@ -148,7 +162,7 @@ class Loop:
     def _forget(self, partitions: Collection[int]) -> None:
         """What we know of these partitions does not hold (any more)."""
         self._schools.forget(partitions)
-        self._compaction.forget(partitions)
+        self._upkeep.forget(partitions)
         self._assignment_stands = False
         for partition in partitions:
             self._expected.pop(partition, None)
@@ -236,7 +250,7 @@ class Loop:
             for step in steps:  # one of them holds what PostgreSQL refuses
                 await self._commit([step])
             return
-        self._compaction.note(schools)
+        self._upkeep.note(schools)
         for step in steps:
             self._advance(step)
             count(self._feed.projection, step, _now() - started_at)

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
 
-from services.projector.projection import Projection, SchoolState
+from services.projector.projection import Held, Projection
 from services.projector.store import Store
 
 FACTS_HELD_MAX = 400_000
@@ -23,16 +23,16 @@ class Schools:
         self._projection = projection
         self._store = store
         self._facts_held_max = facts_held_max
-        self._held: OrderedDict[str, tuple[int, SchoolState]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[int, Held]] = OrderedDict()
 
-    async def take(self, school: str, partition: int) -> SchoolState:
+    async def take(self, school: str, partition: int) -> Held:
         """The state of a school of `partition`, as the views have it (or as it was folded on since)."""
         held = self._held.get(school)
         if held is not None:
             self._held.move_to_end(school)
             return held[1]
         detail = await self._store.read_detail(school)
-        state = await asyncio.to_thread(self._projection.load_school, school, detail)
+        state: Held = await asyncio.to_thread(self._projection.load_school, school, detail)
         self._held[school] = (partition, state)
         return state
 

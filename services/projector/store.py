@@ -16,7 +16,7 @@ import msgspec
 
 from services.projector.decoding import DeadLetter
 from services.projector.feed import Feed, Fenced
-from services.projector.projection import BlockKey, Changes, Stored
+from services.projector.projection import BlockKey, Stored
 from services.projector.tables import create_tables as create_tables
 from services.projector.tables import views_schema as views_schema
 
@@ -107,12 +107,15 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class SchoolChanges(msgspec.Struct, frozen=True):
-    """What a batch of `partition` does to the views of `school`; its rows are ordered by `seq`, the next offset."""
+    """What a batch of `partition` does to the views of `school`; its rows are ordered by `seq`, the next offset.
+
+    `changes`: what the projection placed, as its own store knows it (the timeline's: `projection.Changes`).
+    """
 
     school: str
     partition: int
     seq: int
-    changes: Changes
+    changes: Any
 
 
 class SchoolBlock(msgspec.Struct, frozen=True):
@@ -192,15 +195,19 @@ class Store:
         ]
         if tails:
             await connection.execute(_ADD_TAILS.format(views=views), *zip(*tails, strict=True))
-        detail = [(one.school, one.seq, one.changes.detail) for one in schools if one.changes.detail]
-        if detail:
-            await connection.execute(_ADD_DETAIL.format(views=views), *zip(*detail, strict=True))
+        await self.add_detail(connection, schools)
         documents = [(one.school, one.partition, data) for one in schools if (data := one.changes.document) is not None]
         if documents:
             await connection.execute(_PUT_DOCUMENTS.format(views=views), *zip(*documents, strict=True))
         members = [(trust, one.school) for one in schools for trust in one.changes.trusts]
         if members:
             await connection.execute(_PUT_MEMBERS.format(views=views), *zip(*members, strict=True))
+
+    async def add_detail(self, connection: Any, schools: Sequence[SchoolChanges]) -> None:
+        """Append the packed facts of a batch."""
+        detail = [(one.school, one.seq, one.changes.detail) for one in schools if one.changes.detail]
+        if detail:
+            await connection.execute(_ADD_DETAIL.format(views=self._views), *zip(*detail, strict=True))
 
     async def put_blocks(self, connection: Any, blocks: Sequence[tuple[str, BlockKey, bytes]]) -> None:
         """Insert or replace blocks, whose tails go."""

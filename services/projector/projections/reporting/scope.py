@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.documents import FOREVER
-from services.domain.curriculum import grid
+from services.domain.curriculum import LAST_DAY, grid
 from services.domain.measures import ANY, OWN_YEAR
 from services.domain.schools import DEFAULT_NATION, DEFAULT_TIME_ZONE, DEFAULT_YEAR_STARTS, details, memberships
 from services.projector.projections.reporting.rows import SchoolRow, ScopeRow
@@ -49,7 +49,10 @@ def scopes_of(segments: Mapping[str, Sequence[Segment]]) -> tuple[ScopeRow, ...]
                     row = ScopeRow(subject, ability, year_group, segment.starts, segment.ends)
                 open_rows[ability, year_group] = row
         rows += open_rows.values()
-    return tuple(ScopeRow(r.subject, r.ability, r.year_group, r.starts, r.ends - 1) for r in rows)
+    return tuple(
+        ScopeRow(r.subject, r.ability, r.year_group, r.starts, LAST_DAY if r.ends == LAST_DAY else r.ends - 1)
+        for r in rows
+    )
 
 
 def school_of(state: SchoolState) -> SchoolRow:

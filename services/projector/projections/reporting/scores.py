@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Entries, split_totals
+from schemas.blocks import Entries
 from schemas.documents import Lane
 from services.domain.curriculum import LAST_DAY, LaneContent
 from services.domain.measures import ANY, OWN_YEAR
@@ -43,7 +43,7 @@ class Segment(msgspec.Struct, frozen=True):
 class _Events(msgspec.Struct, frozen=True):
     """Changes dealt to series: those of one slot, series and window (from which day, before which) belong together.
 
-    `overall`, `assessed`: (parts, changes), as packed as in blocks. `weights`: what the series weighs in the window.
+    `overall`, `assessed`: numerator and covered weight of each change. `weights`: what the series weighs in the window.
     """
 
     slots: Ints
@@ -76,7 +76,9 @@ class Scores:
     def _spans_in(self, segment: Segment, changes: Emitted, years: Stays) -> tuple[Ints, ...]:
         lane = segment.content.lane
         before_end = changes.days < segment.ends
-        worth = LaneWorth(segment.content, self._state.objectives, self._state.states)
+        # one number for both would be wide enough for a cell, not for an ability of several
+        apart = msgspec.structs.replace(segment.content, lane=msgspec.structs.replace(lane, parts=2))
+        worth = LaneWorth(apart, self._state.objectives, self._state.states)
         year_index = self._state.year_months.index(lane.year_starts)
         entries = worth.entries(taken(changes, before_end), year_index)
         if not entries.keys.size:
@@ -184,8 +186,8 @@ def _summed(events: _Events, lane: Lane) -> tuple[Ints, ...]:
     """The columns of `Spans` of reduced events."""
     window = _differs(events.slots) | _differs(events.series) | _differs(events.starts)
     year = window | _differs(year_start_days(events.days, lane.year_starts))
-    numerators, covered = split_totals(_cumulated(events.overall, window), lane.bits)
-    assessed_numerators, assessed_covered = split_totals(_cumulated(events.assessed, year), lane.bits)
+    numerators, covered = _cumulated(events.overall, window)
+    assessed_numerators, assessed_covered = _cumulated(events.assessed, year)
     sums = np.stack([numerators, covered, assessed_numerators, assessed_covered])
     changed = window.copy()
     changed[1:] |= (sums[:, 1:] != sums[:, :-1]).any(axis=0)

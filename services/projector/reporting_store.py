@@ -1,0 +1,166 @@
+"""The writer of the reporting rows, in the transaction of the offset; the tables are in schemas/views/reporting.sql.
+
+The number of statements does not depend on how many schools, pupils or facts a batch touches. What is replaced as a
+whole (the stays of a pupil, the scopes of a school) is deleted and written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from services.projector.projections.reporting.rows import Changes, ScoreRow
+from services.projector.store import SchoolChanges, Store
+
+_DELETE_SCORES = """
+DELETE FROM {views}.score AS s USING unnest($1::text[], $2::text[], $3::text[]) AS k (school, subject, pupil)
+ WHERE s.school = k.school AND s.subject = k.subject AND s.pupil = k.pupil"""
+
+# the spans of all rows come as one array a column; each row takes its slice
+_SPAN_TYPES = {
+    "series": "smallint",
+    "starts": "integer",
+    "ends": "integer",
+    "overall_numerators": "bigint",
+    "overall_denominators": "bigint",
+    "overall_percents": "smallint",
+    "assessed_numerators": "bigint",
+    "assessed_denominators": "bigint",
+    "assessed_percents": "smallint",
+}
+_PUT_SCORES = f"""
+INSERT INTO {{views}}.score (school, subject, pupil, abilities, {", ".join(_SPAN_TYPES)})
+SELECT k.school, k.subject, k.pupil, k.abilities::text[],
+       {", ".join(f"(${n}::{type_name}[])[k.first : k.last]" for n, type_name in enumerate(_SPAN_TYPES.values(), 7))}
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[])
+    AS k (school, subject, pupil, abilities, first, last)
+ON CONFLICT (school, subject, pupil) DO UPDATE
+   SET abilities = excluded.abilities, {", ".join(f"{name} = excluded.{name}" for name in _SPAN_TYPES)}"""
+
+_DAY = "date '0001-01-01' + ({} - 1)"
+_DELETE_STAYS = """
+DELETE FROM {views}.membership AS m USING unnest($1::text[], $2::text[]) AS k (school, pupil)
+ WHERE m.school = k.school AND m.pupil = k.pupil"""
+_PUT_STAYS = f"""
+INSERT INTO {{views}}.membership (school, pupil, kind, name, value, starts_on, ends_on)
+SELECT k.school, k.pupil, k.kind, k.name, k.value, {_DAY.format("k.starts")}, {_DAY.format("k.ends")}
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[])
+    AS k (school, pupil, kind, name, value, starts, ends)"""
+
+_PUT_FACTS = f"""
+INSERT INTO {{views}}.fact
+       (school, record_offset, stands, event_id, kind, pupil, subject, objective, state, test, component, score_type,
+        score, scale, judgement, dated_on, recorded_at, source)
+SELECT k.school, k.record_offset, k.stands, k.event_id, k.kind, k.pupil, k.subject, k.objective, k.state, k.test,
+       k.component, k.score_type, k.score, k.scale, k.judgement, {_DAY.format("k.dated")}, to_timestamp(k.recorded_at),
+       k.source
+  FROM unnest($1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+              $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::integer[],
+              $17::bigint[], $18::text[])
+    AS k (school, record_offset, stands, event_id, kind, pupil, subject, objective, state, test, component, score_type,
+          score, scale, judgement, dated, recorded_at, source)"""
+_SET_STANDING = """
+UPDATE {views}.fact AS f SET stands = k.stands
+  FROM unnest($1::text[], $2::bigint[], $3::boolean[]) AS k (school, record_offset, stands)
+ WHERE f.school = k.school AND f.record_offset = k.record_offset AND f.stands <> k.stands"""
+
+_DELETE_OF_SCHOOLS = "DELETE FROM {views}.{table} AS t USING unnest($1::text[]) AS k (school) WHERE t.school = k.school"
+_PUT_SCHOOLS = """
+INSERT INTO {views}.school (school, is_known, name, nation, time_zone, year_starts)
+SELECT * FROM unnest($1::text[], $2::boolean[], $3::text[], $4::text[], $5::text[], $6::integer[])
+ON CONFLICT (school) DO UPDATE
+   SET is_known = excluded.is_known, name = excluded.name, nation = excluded.nation,
+       time_zone = excluded.time_zone, year_starts = excluded.year_starts"""
+_PUT_TRUSTS = f"""
+INSERT INTO {{views}}.trust_member (school, trust, starts_on, ends_on)
+SELECT k.school, k.trust, {_DAY.format("k.starts")}, {_DAY.format("k.ends")}
+  FROM unnest($1::text[], $2::text[], $3::integer[], $4::integer[]) AS k (school, trust, starts, ends)"""
+_PUT_SCOPES = f"""
+INSERT INTO {{views}}.scope (school, subject, ability, year_group, starts_on, ends_on)
+SELECT k.school, k.subject, k.ability, k.year_group, {_DAY.format("k.starts")}, {_DAY.format("k.ends")}
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[])
+    AS k (school, subject, ability, year_group, starts, ends)"""
+_PUT_JOINED = """
+INSERT INTO {views}.joined (school, pupil, is_pupil) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])"""
+
+OfSchool = tuple[str, Changes]
+
+
+class ReportingStore(Store):
+    """The tables of the reporting projection."""
+
+    async def _write(self, connection: Any, schools: Sequence[SchoolChanges]) -> None:
+        changed: list[OfSchool] = [(one.school, one.changes) for one in schools]
+        await self._write_schools(connection, changed)
+        await self._write_pupils(connection, changed)
+        await self._run(connection, _PUT_FACTS, _rows(changed, "facts"))
+        await self._run(connection, _SET_STANDING, _rows(changed, "standing"))
+        await self.add_detail(connection, schools)
+
+    async def _write_schools(self, connection: Any, changed: Sequence[OfSchool]) -> None:
+        described = [(school, changes.school) for school, changes in changed if changes.school is not None]
+        rows = [(school, s.is_known, s.name, s.nation, s.time_zone, s.year_starts) for school, s in described]
+        await self._run(connection, _PUT_SCHOOLS, rows)
+        await self._empty(connection, "trust_member", [school for school, _ in described])
+        await self._run(connection, _PUT_TRUSTS, [(school, *trust) for school, s in described for trust in s.trusts])
+        for table, statement in (("scope", _PUT_SCOPES), ("joined", _PUT_JOINED)):
+            name = "scopes" if table == "scope" else table
+            new = [(school, changes) for school, changes in changed if getattr(changes, name) is not None]
+            await self._empty(connection, table, [school for school, _ in new])
+            await self._run(connection, statement, _rows(new, name))
+
+    async def _write_pupils(self, connection: Any, changed: Sequence[OfSchool]) -> None:
+        moved = [(school, pupil) for school, changes in changed for pupil in changes.stays_of]
+        await self._run(connection, _DELETE_STAYS, moved)
+        await self._run(connection, _PUT_STAYS, _rows(changed, "stays"))
+        scores = [(school, row) for school, changes in changed for row in changes.scores]
+        ended = [(school, row.subject, row.pupil) for school, row in scores if row.first == row.after]
+        await self._run(connection, _DELETE_SCORES, ended)
+        kept = [(school, row) for school, row in scores if row.first < row.after]
+        if kept:
+            await connection.execute(_PUT_SCORES.format(views=self._views), *_score_columns(kept))
+
+    async def _run(self, connection: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            await connection.execute(statement.format(views=self._views), *zip(*rows, strict=True))
+
+    async def _empty(self, connection: Any, table: str, schools: Sequence[str]) -> None:
+        if schools:
+            await connection.execute(_DELETE_OF_SCHOOLS.format(views=self._views, table=table), schools)
+
+
+def _rows(changed: Iterable[OfSchool], name: str) -> list[tuple[Any, ...]]:
+    """The rows of this name of all schools, each behind its school."""
+    return [
+        (school, *(row if isinstance(row, tuple) else msgspec.structs.astuple(row)))
+        for school, changes in changed
+        for row in getattr(changes, name)
+    ]
+
+
+def _score_columns(rows: Sequence[tuple[str, ScoreRow]]) -> Iterator[Sequence[Any]]:
+    """The parameters of _PUT_SCORES: a line for each row, and the spans of all of them, one behind the other."""
+    begins: dict[int, int] = {}
+    spans = []
+    total = 0
+    lines = []
+    for school, row in rows:
+        if id(row.spans) not in begins:
+            begins[id(row.spans)] = total
+            spans.append(row.spans)
+            total += row.spans.slots.size
+        begin = begins[id(row.spans)]
+        abilities = _array_text(row.spans.abilities)
+        lines.append((school, row.subject, row.pupil, abilities, begin + row.first + 1, begin + row.after))
+    yield from zip(*lines, strict=True)
+    for name in _SPAN_TYPES:
+        yield np.concatenate([getattr(each, name) for each in spans]).tolist()
+
+
+def _array_text(texts: Sequence[str]) -> str:
+    """Texts as PostgreSQL writes an array of them."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
