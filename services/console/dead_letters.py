@@ -1,8 +1,8 @@
 """`markledger deadletters list|show|replay`: the records that the projector set aside, and what they would be today.
 
 An id is PROJECTION_vVERSION:TOPIC:PARTITION:OFFSET. Nothing here changes a view: the views are a function of the order
-of the log, a fact that was set aside stands at an earlier offset than those folded since, and only folding its school
-from the beginning puts it there.
+of the log, a fact that was set aside stands at an earlier offset than those folded since, and only views that are built
+anew from the beginning have it there. So a letter belongs to the version of the views that set it aside.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ LETTERS_MAX = 1_000
 VALUE_CHARACTERS_MAX = 2_000
 
 _ID = re.compile(r"([a-z_]+)_v(\d{1,9}):([^:]+):(\d{1,9}):(\d{1,18})")
-_COLUMNS = "projection, version, topic, partition, record_offset, reason, key, value, appended_at, dead_at"
+_COLUMNS = (
+    "d.projection, d.version, d.topic, d.partition, d.record_offset, d.reason, d.key, d.value, d.appended_at,"
+    " d.dead_at, a.version AS active_version"
+)
+_LETTERS = f"SELECT {_COLUMNS} FROM projection.dead_letter AS d LEFT JOIN projection.active AS a USING (projection)"
 _LIST = f"""
-SELECT {_COLUMNS} FROM projection.dead_letter ORDER BY dead_at, topic, partition, record_offset LIMIT $1"""
+{_LETTERS} ORDER BY d.projection, d.version DESC, d.dead_at, d.topic, d.partition, d.record_offset LIMIT $1"""
 _FIND = f"""
-SELECT {_COLUMNS} FROM projection.dead_letter
- WHERE projection = $1 AND version = $2 AND topic = $3 AND partition = $4 AND record_offset = $5"""
+{_LETTERS} WHERE projection = $1 AND d.version = $2 AND d.topic = $3 AND d.partition = $4 AND d.record_offset = $5"""
 _PARTITIONS = """
 SELECT projection, version, topic, count(*) AS partitions FROM projection.partition GROUP BY 1, 2, 3"""
 
@@ -52,6 +55,7 @@ class Letter(msgspec.Struct, frozen=True):
     value: bytes | None
     appended_at: datetime
     dead_at: datetime
+    active_version: int | None = None
 
     @property
     def letter_id(self) -> str:
@@ -63,13 +67,29 @@ class Letter(msgspec.Struct, frozen=True):
         """The feed that set it aside."""
         return (self.projection, self.version, self.topic)
 
+    @property
+    def standing(self) -> str:
+        """What the version that set it aside is to reports: `active`, `older` (they have a newer one) or `newer`."""
+        if self.active_version is None or self.version == self.active_version:
+            return "active"
+        return "older" if self.version < self.active_version else "newer"
+
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a dead letter is with the code of today: `fact`, `unknown_type` or `no_fact`, and the particulars."""
+    """What a dead letter is with the code of today: `fact`, `unknown_type` or `no_fact`, and the particulars.
+
+    `standing` is that of the version that it belongs to.
+    """
 
     id: str
+    standing: str
     outcome: str
     detail: str
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is a fact that views lack which are not replaced yet."""
+        return self.outcome == "fact" and self.standing != "older"
 
 
 class NoSuchLetter(Exception):
@@ -82,9 +102,12 @@ def print_list(settings: Settings, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.encode({"dead_letters": [_line(letter) for letter in letters]}).decode())
     else:
-        columns = ["id", "reason", "set aside"]
-        rows = ([letter.letter_id, letter.reason, _instant(letter.dead_at)] for letter in letters)
+        columns = ["id", "views", "reason", "set aside"]
+        rows = ([one.letter_id, one.standing, one.reason, _instant(one.dead_at)] for one in letters)
         terminal().print(table_of(columns, rows))
+        older = sorted({views_schema(one.projection, one.version) for one in letters if one.standing == "older"})
+        if older:
+            print(f"{', '.join(older)}: replaced since; `markledger projector retire` takes its letters away too.")
     return EXIT_OK
 
 
@@ -113,23 +136,34 @@ def print_replay(settings: Settings, letter_ids: Sequence[str], as_json: bool) -
         return [judge(letter, counts.get(letter.feed, 0)) for letter in letters]
 
     judgements = run_with_pool(settings, work)
-    facts = sum(judgement.outcome == "fact" for judgement in judgements)
+    commands = next_commands(judgements)
     if as_json:
-        print(msgspec.json.encode({"dead_letters": judgements, "rebuild_needed": facts > 0}).decode())
+        answer = {"dead_letters": judgements, "rebuild_needed": bool(commands), "next": commands}
+        print(msgspec.json.encode(answer).decode())
     else:
-        terminal().print(table_of(["id", "today", "detail"], (msgspec.structs.astuple(one) for one in judgements)))
-        print(told_of(len(judgements), facts))
-    return EXIT_FAILED if facts else EXIT_OK
+        columns = ["id", "views", "today", "detail"]
+        terminal().print(table_of(columns, (msgspec.structs.astuple(one) for one in judgements)))
+        print(told_of(judgements))
+        print("\n".join(f"  {command}" for command in commands))
+    return EXIT_FAILED if commands else EXIT_OK
 
 
-def told_of(letters: int, facts: int) -> str:
+def told_of(judgements: Sequence[Judgement]) -> str:
     """The line under the judgements."""
+    facts = sum(judgement.missing for judgement in judgements)
     if not facts:
-        return f"{letters:,} dead letters, none of them a fact for this release: nothing to replay."
+        return f"{len(judgements):,} dead letters, none of them a fact that the views lack: nothing to replay."
     return (
-        f"{facts:,} of {letters:,} dead letters are facts for this release. Nothing was changed: each stands before"
-        " facts that are folded already, and only a rebuild of the views puts it into its place in the order."
+        f"{facts:,} of {len(judgements):,} dead letters are facts for this release. Nothing was changed: each stands"
+        " before facts that are folded already, and only views that are built anew have it in its place. Do now:"
     )
+
+
+def next_commands(judgements: Sequence[Judgement]) -> list[str]:
+    """What puts the facts among them into the views, in this order; nothing if there is none."""
+    if not any(judgement.missing for judgement in judgements):
+        return []
+    return ["markledger projector rebuild", "markledger projector compare", "markledger projector promote"]
 
 
 def judge(letter: Letter, partitions: int) -> Judgement:
@@ -137,11 +171,12 @@ def judge(letter: Letter, partitions: int) -> Judgement:
     record = Record(letter.record_offset, 0, letter.key, letter.value)
     decoded = decode_records([record], letter.partition, max(partitions, 1))
     for dead in decoded.dead_letters:
-        return Judgement(letter.letter_id, "no_fact", dead.reason)
+        return Judgement(letter.letter_id, letter.standing, "no_fact", dead.reason)
     for type_name in decoded.skipped:
-        return Judgement(letter.letter_id, "unknown_type", type_name)
+        return Judgement(letter.letter_id, letter.standing, "unknown_type", type_name)
     ((school, ((_, fact),)),) = decoded.schools.items()
-    return Judgement(letter.letter_id, "fact", f"{type(fact).__name__} of school {school}, event {fact.event_id}")
+    detail = f"{type(fact).__name__} of school {school}, event {fact.event_id}"
+    return Judgement(letter.letter_id, letter.standing, "fact", detail)
 
 
 def parse_id(letter_id: str) -> tuple[str, int, str, int, int]:
@@ -161,6 +196,7 @@ def described(letter: Letter) -> dict[str, Any]:
         "reason": letter.reason,
         "projection": letter.projection,
         "version": letter.version,
+        "views": letter.standing,
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.record_offset,
@@ -205,6 +241,7 @@ def _line(letter: Letter) -> dict[str, Any]:
         "id": letter.letter_id,
         "projection": letter.projection,
         "version": letter.version,
+        "views": letter.standing,
         "topic": letter.topic,
         "partition": letter.partition,
         "record_offset": letter.record_offset,

@@ -97,7 +97,7 @@ def dead_letters_replay(
 ) -> None:
     """Read records that were set aside with the code of today; it changes nothing.
 
-    Exit code 1 if one is a fact now: only a rebuild of the views puts it into its place in the order.
+    Exit code 1 if one is a fact now: the commands that it prints put it into its place in the order.
     """
     from services.console.dead_letters import print_replay
 

@@ -85,3 +85,11 @@ async def test_dead_letters_are_listed_shown_and_judged(
     assert await asyncio.to_thread(print_replay, settings, [listed["id"]], True) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["rebuild_needed"] and answer["dead_letters"][0]["outcome"] == "fact"
+    assert answer["next"][0] == "markledger projector rebuild"
+
+    await projector_pool.execute("UPDATE projection.active SET version = 2")  # as a promote does
+    assert await asyncio.to_thread(print_replay, settings, [], True) == 0
+    assert json.loads(capsys.readouterr().out)["dead_letters"][0]["standing"] == "older"
+    assert await asyncio.to_thread(print_list, settings, False) == 0
+    told = capsys.readouterr().out
+    assert "older" in told and "projector retire" in told

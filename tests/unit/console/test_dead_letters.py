@@ -16,6 +16,7 @@ from services.console.dead_letters import (
     Letter,
     described,
     judge,
+    next_commands,
     parse_id,
     printable_bytes,
     told_of,
@@ -88,6 +89,23 @@ def test_a_letter_is_judged_by_the_code_of_today(fields: dict[str, Any], outcome
     assert judgement.outcome == outcome and detail in judgement.detail
 
 
-def test_a_fact_is_never_said_to_be_replayed() -> None:
-    assert "Nothing was changed" in told_of(3, 1) and "rebuild" in told_of(3, 1)
-    assert "nothing to replay" in told_of(3, 0)
+def test_a_fact_is_never_said_to_be_replayed_but_what_puts_it_in_its_place_is() -> None:
+    fact, bytes_ = judge(letter(value=encode_fact(FACT)), PARTITIONS), judge(LETTER, PARTITIONS)
+    assert "1 of 3" in told_of([bytes_, fact, bytes_]) and "Nothing was changed" in told_of([fact])
+    assert next_commands([bytes_, fact])[0] == "markledger projector rebuild"
+    assert next_commands([bytes_, fact])[-1] == "markledger projector promote"
+    assert "nothing to replay" in told_of([bytes_]) and next_commands([bytes_]) == []
+
+
+@pytest.mark.parametrize(
+    ("active", "standing", "missing"), [(None, "active", True), (1, "active", True), (2, "older", False)]
+)
+def test_a_letter_belongs_to_the_version_that_set_it_aside(active: int | None, standing: str, missing: bool) -> None:
+    """After a promote the views in use have the fact, and nothing is left to do."""
+    judgement = judge(letter(value=encode_fact(FACT), active_version=active), PARTITIONS)
+    assert (judgement.standing, judgement.missing) == (standing, missing)
+    assert described(letter(active_version=active))["views"] == standing
+
+
+def test_a_version_that_is_being_built_may_have_letters_too() -> None:
+    assert letter(version=2, active_version=1).standing == "newer"
