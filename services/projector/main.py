@@ -15,11 +15,11 @@ import structlog
 
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS, KAFKA_PARTITIONS
 from services.projector.feed import Feed, is_transient
+from services.projector.following import Following, Source
 from services.projector.loop import Loop, Pace, wait_for
-from services.projector.projection import Projection
 from services.projector.projections import timeline
-from services.projector.store import create_tables
 from services.projector.verify import VerifyResult, verify
+from services.projector.versions import ensure_versions
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
 from services.runtime.postgres import open_pool
@@ -35,7 +35,8 @@ logger = structlog.get_logger(__name__)
 async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace | None = None) -> None:
     """Keep the views at the end of the log until `stop`.
 
-    Raises InvalidSettings, PostgresError when no database comes, LogRecreated, and whatever is a defect of the program.
+    Raises InvalidSettings, PostgresError when no database comes, RolesMissing, LogRecreated, and whatever is a defect
+    of the program.
     """
     if settings.database_dsn is None:
         raise InvalidSettings("MARKLEDGER_DATABASE_URL: the projector alone needs a database; `markledger up` has one")
@@ -44,9 +45,13 @@ async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace |
         log = await open_log(settings, pool)
         try:
             partitions = KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS
-            feed = await _open_feed(pool, log, partitions, stop)
-            if feed is not None:
-                await Loop(pool, log, feed, timeline, worker_name(), pace or Pace()).run(stop)
+            source = await _open_source(pool, log, partitions, stop)
+            if source is not None:
+
+                def make_loop(feed: Feed) -> Loop:
+                    return Loop(pool, log, feed, timeline, worker_name(), pace or Pace())
+
+                await Following(pool, source, timeline, make_loop).run(stop)
         finally:
             await log.close()
     finally:
@@ -72,15 +77,13 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-async def _open_feed(pool: asyncpg.Pool, log: Log, partitions: int, stop: asyncio.Event) -> Feed | None:
+async def _open_source(pool: asyncpg.Pool, log: Log, partitions: int, stop: asyncio.Event) -> Source | None:
     """The topic and the tables, made if they are missing; None if `stop` comes before the log does."""
-    projection: Projection = timeline
     while not stop.is_set():
         try:
             await log.create_topic(FACTS.name, partitions, retention_ms=FACTS.retention_ms, compacted=FACTS.compacted)
-            await create_tables(pool, projection.NAME, projection.VERSION)
-            log_id = await log.log_id(FACTS.name)
-            return Feed(projection.NAME, projection.VERSION, FACTS.name, log_id, partitions)
+            await ensure_versions(pool, timeline.NAME, timeline.VERSION)
+            return Source(FACTS.name, await log.log_id(FACTS.name), partitions)
         except Exception as error:
             if not is_transient(error):
                 raise

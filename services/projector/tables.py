@@ -8,6 +8,8 @@ the catalogue lacks of it (an older release made the tables, a restore lost the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ SELECT count(*) FROM pg_class c
    AND NOT (c.relrowsecurity AND c.relforcerowsecurity
             AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'writer')
             AND ($2::text IS NOT NULL OR pg_get_userbyid(c.relowner) = $3))"""
+_ADD_VERSION = """
+INSERT INTO projection.version (projection, version, code_version, state) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING"""
+_ACTIVATE = "INSERT INTO projection.active (projection, version) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _COMMENT = "SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')"
 
 
@@ -52,29 +58,38 @@ def views_schema(projection: str, version: int) -> str:
 
 
 async def create_tables(pool: asyncpg.Pool, projection: str, version: int) -> None:
-    """Make what is missing: roles, checkpoints, the tables of this version, which becomes the active one if none is.
+    """Make what is missing for this very version, filled by the rules of the same number. Raises RolesMissing."""
+    async with making_tables(pool) as connection:
+        await make_version(connection, projection, version, code_version=version)
 
-    Raises RolesMissing.
-    """
-    schema = views_schema(projection, version)
+
+@asynccontextmanager
+async def making_tables(pool: asyncpg.Pool) -> AsyncIterator[Any]:
+    """A transaction that alone makes tables; roles and checkpoints are there. Raises RolesMissing."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _DDL_LOCK)
         await ensure_roles(connection)
         checkpoints = _sql(_SQL_HERE / "projection.sql") + _sql(_SQL_HERE / "projection_access.sql")
         await _keep(connection, "projection", "dead_letter", checkpoints)
-        # made once and never touched again: even an ALTER without effect would wait for every reader
-        if not await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema):
-            await connection.execute(f"CREATE SCHEMA {schema}")
-            views = _sql(_SQL_VIEWS / f"{projection}.sql", version)
-            if not await connection.fetchval(_HAS_LZ4):  # the embedded server's build lacks it
-                views = views.replace("COMPRESSION lz4", "COMPRESSION pglz")
-            await connection.execute(views)
-        await _keep(connection, schema, None, _sql(_SQL_VIEWS / f"{projection}_access.sql", version))
-        await connection.execute(
-            "INSERT INTO projection.active (projection, version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            projection,
-            version,
-        )
+        yield connection
+
+
+async def make_version(
+    connection: Any, projection: str, version: int, *, code_version: int, state: str = "following"
+) -> None:
+    """The tables of a version, and its row. It becomes the active one if none is, unless it has to be built first."""
+    schema = views_schema(projection, version)
+    # made once and never touched again: even an ALTER without effect would wait for every reader
+    if not await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema):
+        await connection.execute(f"CREATE SCHEMA {schema}")
+        views = _sql(_SQL_VIEWS / f"{projection}.sql", version)
+        if not await connection.fetchval(_HAS_LZ4):  # the embedded server's build lacks it
+            views = views.replace("COMPRESSION lz4", "COMPRESSION pglz")
+        await connection.execute(views)
+    await _keep(connection, schema, None, _sql(_SQL_VIEWS / f"{projection}_access.sql", version))
+    await connection.execute(_ADD_VERSION, projection, version, code_version, state)
+    if state == "following":
+        await connection.execute(_ACTIVATE, projection, version)
 
 
 async def ensure_roles(connection: Any) -> None:

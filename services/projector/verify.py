@@ -19,6 +19,7 @@ from schemas.blocks import compact
 from services.projector.projection import BlockKey, Projection
 from services.projector.replay import Replay, SchoolViews
 from services.projector.store import join_tails, views_schema
+from services.projector.versions import active_version
 from services.runtime.log.interface import Log, LogRecreated, OffsetOutOfRange
 
 WAIT_SECONDS = 60.0
@@ -66,13 +67,21 @@ Things = dict[str, bytes]
 
 
 async def verify(
-    pool: asyncpg.Pool, log: Log, *, projection: Projection, topic: str, wait_seconds: float = WAIT_SECONDS
+    pool: asyncpg.Pool,
+    log: Log,
+    *,
+    projection: Projection,
+    topic: str,
+    version: int | None = None,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> VerifyResult:
     """Wait until the views have reached the present end of the log (or `wait_seconds` are over), then compare.
 
-    Raises NothingToVerify, LogRecreated, what the log raises, and whatever a rule raises during the replay.
+    `version`: the one that reports read, if none is named. Raises NothingToVerify, LogRecreated, what the log raises,
+    and whatever a rule raises during the replay.
     """
-    key = (projection.NAME, projection.VERSION, topic)
+    version = version or await active_version(pool, projection.NAME) or projection.VERSION
+    key = (projection.NAME, version, topic)
     ends = {partition: (await log.bounds(topic, partition))[1] for partition in range(await log.partitions(topic))}
     await _wait_for(pool, key, ends, wait_seconds)
     async with _snapshot(pool) as connection:
@@ -128,7 +137,7 @@ class _Comparison:
         self._projection = projection
         self._key = key
         self._partitions = partitions
-        self._views = views_schema(projection.NAME, projection.VERSION)
+        self._views = views_schema(projection.NAME, key[1])
         self._sums = (hashlib.sha256(), hashlib.sha256())
         self._differences: list[str] = []
         self._schools: set[str] = set()

@@ -9,6 +9,19 @@ CREATE TABLE IF NOT EXISTS projection.active (
     version    integer NOT NULL
 );
 
+-- Every version of a projection that there ever was; a number is never used again, since readers keep what they read by it.
+-- building: a rebuild works on it; following: the projectors keep it up to date; retiring, retired: it is going, or gone.
+CREATE TABLE IF NOT EXISTS projection.version (
+    projection   text NOT NULL,
+    version      integer NOT NULL,
+    code_version integer NOT NULL,                      -- the version of the rules that fill it
+    state        text NOT NULL CHECK (state IN ('building', 'following', 'retiring', 'retired')),
+    made_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (projection, version)
+);
+INSERT INTO projection.version (projection, version, code_version, state)  -- of an earlier release
+SELECT projection, version, version, 'following' FROM projection.active ON CONFLICT DO NOTHING;
+
 -- The projector processes. A process that lets its lease run out owns nothing any more.
 CREATE TABLE IF NOT EXISTS projection.worker (
     worker      text PRIMARY KEY,

@@ -3,7 +3,7 @@
 
 GRANT USAGE ON SCHEMA projection TO markledger_projector, markledger_query;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA projection TO markledger_projector;
-GRANT SELECT ON projection.active, projection.worker, projection.partition, projection.status TO markledger_query;
+GRANT SELECT ON projection.active, projection.version, projection.worker, projection.partition, projection.status TO markledger_query;
 
 ALTER TABLE projection.dead_letter ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS writer ON projection.dead_letter;
