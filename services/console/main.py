@@ -1,4 +1,4 @@
-"""The `markledger` command. What may be typed is in the four modules that end in `_commands`.
+"""The `markledger` command. What may be typed is in the five modules that end in `_commands`.
 
 This is the edge of the process: an error leaves as one line, never as a trace.
 """
@@ -9,7 +9,13 @@ import sys
 
 import typer
 
-from services.console import client_commands, operator_commands, service_commands, transfer_commands
+from services.console import (
+    client_commands,
+    intake_commands,
+    operator_commands,
+    service_commands,
+    transfer_commands,
+)
 
 EXIT_FAILED = 1
 
@@ -21,8 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would double the time of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (service_commands.app, client_commands.app, operator_commands.app, transfer_commands.app):
-    app.add_typer(commands)
+for module in (service_commands, client_commands, operator_commands, intake_commands, transfer_commands):
+    app.add_typer(module.app)
 
 
 def main() -> None:

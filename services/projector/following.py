@@ -36,7 +36,7 @@ class _Running(msgspec.Struct, frozen=True):
     stop: asyncio.Event
 
 
-class Following:
+class VersionLoops:
     """The loops of one projection in this process. `make_loop`: a loop on a feed, under a name never used before."""
 
     def __init__(

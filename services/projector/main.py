@@ -14,12 +14,15 @@ import asyncpg
 import structlog
 
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS, KAFKA_PARTITIONS
+from services.projector.changes import announced, announcing
 from services.projector.feed import Feed, is_transient
-from services.projector.following import Following, Source
+from services.projector.following import Source, VersionLoops
+from services.projector.keeping import BLOCKS
 from services.projector.loop import Loop, Pace, wait_for
 from services.projector.projections import timeline
 from services.projector.verify import VerifyResult, verify
 from services.projector.versions import ensure_versions
+from services.runtime.clock import utc_now
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
 from services.runtime.postgres import open_pool
@@ -46,12 +49,15 @@ async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace |
         try:
             partitions = KAFKA_PARTITIONS if settings.kafka_bootstrap else EMBEDDED_PARTITIONS
             source = await _open_source(pool, log, partitions, stop)
-            if source is not None:
+            if source is None:
+                return
+            async with announcing(settings, log, utc_now) as announcer:
 
                 def make_loop(feed: Feed) -> Loop:
-                    return Loop(pool, log, feed, timeline, worker_name(), pace or Pace())
+                    keeping = announced(BLOCKS, announcer)
+                    return Loop(pool, log, feed, timeline, worker_name(), pace or Pace(), keeping=keeping)
 
-                await Following(pool, source, timeline, make_loop).run(stop)
+                await VersionLoops(pool, source, timeline, make_loop).run(stop)
         finally:
             await log.close()
     finally:
