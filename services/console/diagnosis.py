@@ -11,7 +11,9 @@ from typing import Literal
 import msgspec
 
 from services.projector.status import PartitionStatus
+from services.runtime.log.interface import RECORD_BYTES_MAX
 from services.runtime.log.kafka_settings import TopicSettings
+from services.runtime.log.kafka_topics import BATCH_OVERHEAD_BYTES
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -25,6 +27,8 @@ DISK_WARN_BYTES = 5 * 2**30
 DISK_FAIL_BYTES = 1 * 2**30
 KEY_CHARACTERS_MIN = 32
 REPLICAS_WANTED = 3
+BACKUP_WARN_SECONDS = 26 * 3600
+TRANSACTION_WARN_SECONDS = 300.0
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -52,6 +56,15 @@ class LogSeen(msgspec.Struct, frozen=True):
     ends: Mapping[int, int]
     topic: TopicSettings | None = None
     topic_error: str = ""
+    beside: Mapping[str, TopicSettings] = {}
+    """The other topics that hold what is kept for ever: identities and the audit of names."""
+
+
+class KeyStoreSeen(msgspec.Struct, frozen=True):
+    """The keys of identities. `fits`: the identity key unwraps them; None where there is none to try."""
+
+    error: str = ""
+    fits: bool | None = None
 
 
 class SecretSeen(msgspec.Struct, frozen=True):
@@ -76,6 +89,11 @@ class Seen(msgspec.Struct, frozen=True):
     secrets: Mapping[str, SecretSeen | None]
     data_dir_mode: int | None
     disk_free_bytes: int
+    keystore: KeyStoreSeen | None = None
+    unprotected_tables: int = 0
+    transaction_seconds: float = 0.0
+    backup: tuple[float, str] | None = None
+    """The age in seconds and the place of the last backup that was noted."""
 
 
 def diagnose(seen: Seen) -> list[Check]:
@@ -126,6 +144,22 @@ def _clock(seen: Seen) -> Iterator[Check]:
         yield _leveled("clocks", level, found, "let every machine follow the same time server (NTP)")
 
 
+def _transactions(seen: Seen) -> Iterator[Check]:
+    if seen.database is not None:
+        found = f"the longest has been open for {seen.transaction_seconds:.0f} s"
+        fix = "end it (pg_stat_activity names it): PostgreSQL cannot clean up behind it, and views grow and slow down"
+        good = seen.transaction_seconds <= TRANSACTION_WARN_SECONDS
+        yield _judged("transactions", good, found, fix, otherwise="warn")
+
+
+def _protection(seen: Seen) -> Iterator[Check]:
+    if seen.database is not None and seen.partitions:
+        missing = seen.unprotected_tables
+        found = f"not forced on {missing} tables of the views" if missing else "forced on every table of the views"
+        fix = "start `markledger projector` of this release: it puts roles and policies right"
+        yield _judged("row-level security", not missing, found, fix)
+
+
 def _log(seen: Seen) -> Iterator[Check]:
     if seen.log is not None:
         yield Check("log", "ok", f"{seen.log.kind}, {sum(seen.log.ends.values()):,} records")
@@ -170,9 +204,21 @@ def _topic(seen: Seen) -> Iterator[Check]:
     insync = topic.insync_replicas_min
     fix = "set min.insync.replicas=2 on the topic: an acknowledged fact could be lost with one broker"
     yield _judged("min.insync.replicas", 2 <= insync < max(topic.replicas, 3), str(insync), fix, "warn")
+    fix = "bring the brokers back that hold them: until then one more failure stops ingest"
+    found = f"{topic.behind} partitions have a replica out of step" if topic.behind else "every replica is in step"
+    yield _judged("replicas in step", not topic.behind, found, fix, "warn")
+    fix = "set unclean.leader.election.enable=false: a broker that missed facts could become their leader"
+    yield _judged("acks", not topic.unclean, f"all (idempotent); unclean leaders: {topic.unclean}".lower(), fix)
+    wanted = RECORD_BYTES_MAX + BATCH_OVERHEAD_BYTES
+    fix = f"set max.message.bytes={wanted} on the topic: a large curriculum would be refused"
+    yield _judged("message size", topic.message_bytes_max >= wanted, f"{topic.message_bytes_max:,} bytes", fix, "warn")
     kept = topic.retention_ms == -1 and topic.cleanup_policy == "delete"
     found = f"retention.ms={topic.retention_ms}, cleanup.policy={topic.cleanup_policy}"
     yield _judged("topic retention", kept, found, "set retention.ms=-1 and cleanup.policy=delete NOW: facts get lost")
+    for name, beside in sorted(seen.log.beside.items()):
+        found = f"retention.ms={beside.retention_ms}, {beside.replicas} replicas"
+        good = beside.retention_ms == -1 and beside.replicas >= min(REPLICAS_WANTED, topic.replicas)
+        yield _judged(name, good, found, "set retention.ms=-1, and as many replicas as the facts have")
 
 
 def _secrets(seen: Seen) -> Iterator[Check]:
@@ -180,6 +226,20 @@ def _secrets(seen: Seen) -> Iterator[Check]:
     variables = ", ".join(f"MARKLEDGER_{name.upper()}_KEY" for name in missing)
     fix = f"set {variables} (or …_FILE) from your safe; only where no data exists let `up` make them"
     yield _judged("secrets", not missing, f"missing: {', '.join(missing)}" if missing else "all there", fix)
+
+
+def _keystore(seen: Seen) -> Iterator[Check]:
+    if seen.keystore is None:
+        return
+    if seen.keystore.error:
+        fix = "start its database (MARKLEDGER_KEYSTORE_URL): until then names are not shown, counts are"
+        yield Check("key store", "fail", seen.keystore.error, fix)
+    elif seen.keystore.fits is None:
+        yield Check("key store", "ok", "answers; it has no key yet")
+    else:
+        fix = "set MARKLEDGER_IDENTITY_KEY to the one that the data were made with: names cannot be read otherwise"
+        found = "the identity key opens it" if seen.keystore.fits else "the identity key does not open it"
+        yield _judged("key store", seen.keystore.fits, found, fix)
 
 
 def _secret_modes(seen: Seen) -> Iterator[Check]:
@@ -255,9 +315,14 @@ def _disk(seen: Seen) -> Iterator[Check]:
 
 
 def _backups(seen: Seen) -> Iterator[Check]:
-    del seen
-    fix = "see docs/guides/operating.md, Backup and restore, and try a restore"
-    yield Check("backups", "warn", "not known: Markledger makes none", fix)
+    fix = "`markledger backup make DIR`, or `backup noted` after your own; see docs/operations.md, and try a restore"
+    if seen.backup is None:
+        if seen.database is not None:
+            yield Check("backups", "warn", "none was noted", fix)
+        return
+    seconds, place = seen.backup
+    found = f"{seconds / 3600:.1f} hours old, {place}"
+    yield _judged("backups", seconds <= BACKUP_WARN_SECONDS, found, fix, otherwise="warn")
 
 
 def _judged(name: str, good: bool, found: str, fix: str, otherwise: Level = "fail") -> Check:
@@ -282,11 +347,14 @@ _RULES: tuple[Callable[[Seen], Iterator[Check]], ...] = (
     _durability,
     _connections,
     _clock,
+    _transactions,
+    _protection,
     _log,
     _log_ids,
     _log_whole,
     _topic,
     _secrets,
+    _keystore,
     _secret_modes,
     _data_dir,
     _admin_key,

@@ -6,6 +6,7 @@ It only reads, and starts no embedded server where there has never been one. Wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from datetime import UTC, datetime
@@ -16,10 +17,22 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from schemas.topics import FACTS
+from schemas.topics import FACTS, TOPICS
+from services.access.keystore import KeyStore
 from services.console import data_directory
+from services.console.backups import last_backup
 from services.console.database import database_of
-from services.console.diagnosis import Check, DatabaseSeen, Level, LogSeen, SecretSeen, Seen, diagnose, worst
+from services.console.diagnosis import (
+    Check,
+    DatabaseSeen,
+    KeyStoreSeen,
+    Level,
+    LogSeen,
+    SecretSeen,
+    Seen,
+    diagnose,
+    worst,
+)
 from services.console.printing import clean, terminal
 from services.ingest.import_records import DEAD_AFTER_SECONDS
 from services.projector.status import PartitionStatus, read_status
@@ -41,6 +54,16 @@ SELECT count(*) FROM ingest.import
  WHERE status = 'running' AND touched_at < now() - interval '{DEAD_AFTER_SECONDS} seconds'"""
 
 
+_UNPROTECTED = """
+SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN projection.active a ON n.nspname = a.projection || '_v' || a.version
+ WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"""
+_LONGEST = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::double precision
+  FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+_ANY_KEY = "SELECT school, pupil FROM keystore.pupil_key LIMIT 1"
+
+
 class _DatabaseFindings(msgspec.Struct):
     """What was seen through the database; as it stands where there is none."""
 
@@ -52,6 +75,10 @@ class _DatabaseFindings(msgspec.Struct):
     registry_log_ids: frozenset[str] = frozenset()
     partitions: tuple[PartitionStatus, ...] = ()
     imports_left: int = 0
+    keystore: KeyStoreSeen | None = None
+    unprotected_tables: int = 0
+    transaction_seconds: float = 0.0
+    backup: tuple[float, str] | None = None
 
 
 def print_diagnosis(settings: Settings, as_json: bool) -> int:
@@ -120,7 +147,41 @@ async def _look(settings: Settings, pool: asyncpg.Pool) -> _DatabaseFindings:
     findings.registry_log_ids = await _log_ids(pool, "ingest.partition")
     if await pool.fetchval("SELECT to_regclass('ingest.import')") is not None:
         findings.imports_left = await pool.fetchval(_IMPORTS_LEFT)
+    if await pool.fetchval("SELECT to_regclass('projection.active')") is not None:
+        findings.unprotected_tables = await pool.fetchval(_UNPROTECTED)
+    findings.transaction_seconds = await pool.fetchval(_LONGEST)
+    findings.backup = await last_backup(pool)
+    findings.keystore = await _keystore(settings, pool)
     return findings
+
+
+async def _keystore(settings: Settings, pool: asyncpg.Pool) -> KeyStoreSeen | None:
+    """Whether the keys of identities are there, and are those of this identity key; None where no such key is known."""
+    given = settings.identity_key
+    secret = given.get_secret_value() if given else data_directory.read_secret(settings.data_dir, "identity")
+    if secret is None:
+        return None
+    if settings.keystore_url is None:
+        return await _try_key(pool, secret)
+    try:
+        own = await open_pool(settings.keystore_url.get_secret_value(), size_max=1, wait_seconds=WAIT_SECONDS)
+    except PostgresError as error:
+        return KeyStoreSeen(error=str(error))
+    try:
+        return await _try_key(own, secret)
+    finally:
+        await own.close()
+
+
+async def _try_key(pool: asyncpg.Pool, secret: str) -> KeyStoreSeen:
+    """Look for one key and unwrap it; nothing is made where there is none."""
+    if await pool.fetchval("SELECT to_regclass('keystore.pupil_key')") is None:
+        return KeyStoreSeen()
+    row = await pool.fetchrow(_ANY_KEY)
+    if row is None:
+        return KeyStoreSeen()
+    pupil = (row["school"], row["pupil"])
+    return KeyStoreSeen(fits=pupil in await KeyStore(pool, secret.encode()).find_keys([pupil]))
 
 
 async def _database(pool: asyncpg.Pool) -> DatabaseSeen:
@@ -143,11 +204,15 @@ async def _log(settings: Settings, pool: asyncpg.Pool) -> LogSeen:
         return LogSeen("embedded", log_id, ends)
     topic: TopicSettings | None = None
     topic_error = ""
+    beside = {}
     try:
         topic = await read_topic_settings(settings.kafka_bootstrap, FACTS.name)
+        for name in [each.name for each in TOPICS if each != FACTS and each.retention_ms == -1 and not each.kafka_only]:
+            with contextlib.suppress(LogError):  # not made yet
+                beside[name] = await read_topic_settings(settings.kafka_bootstrap, name)
     except LogError as error:
         topic_error = str(error)
-    return LogSeen("kafka", log_id, ends, topic, topic_error)
+    return LogSeen("kafka", log_id, ends, topic, topic_error, beside)
 
 
 async def _log_ids(pool: asyncpg.Pool, table: str) -> frozenset[str]:

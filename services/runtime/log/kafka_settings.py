@@ -10,18 +10,25 @@ from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from services.runtime.log.interface import LogError, LogUnavailable
-from services.runtime.log.kafka_topics import REQUEST_SECONDS_MAX
+from services.runtime.log.interface import RECORD_BYTES_MAX, LogError, LogUnavailable
+from services.runtime.log.kafka_topics import BATCH_OVERHEAD_BYTES, REQUEST_SECONDS_MAX
 
 
 class TopicSettings(msgspec.Struct, frozen=True):
-    """`replicas` is the smallest number that a partition has, `brokers` how many there are to hold them."""
+    """`replicas` is the smallest number that a partition has, `brokers` how many there are to hold them.
+
+    `behind`: partitions of which a replica is out of step, or which no broker leads. `unclean`: a replica that is out
+    of step may become the leader, and what it lacks is lost.
+    """
 
     brokers: int
     replicas: int
     insync_replicas_min: int
     retention_ms: int
     cleanup_policy: str
+    behind: int = 0
+    unclean: bool = False
+    message_bytes_max: int = RECORD_BYTES_MAX + BATCH_OVERHEAD_BYTES
 
 
 async def read_topic_settings(bootstrap: Sequence[str], topic: str) -> TopicSettings:
@@ -48,4 +55,10 @@ async def read_topic_settings(bootstrap: Sequence[str], topic: str) -> TopicSett
         insync_replicas_min=int(configs["min.insync.replicas"]),
         retention_ms=int(configs["retention.ms"]),
         cleanup_policy=configs["cleanup.policy"],
+        behind=sum(
+            len(partition["isr"]) < len(partition["replicas"]) or partition["leader"] < 0
+            for partition in described["partitions"]
+        ),
+        unclean=configs.get("unclean.leader.election.enable") == "true",
+        message_bytes_max=int(configs["max.message.bytes"]),
     )

@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.console.diagnosis import Check, DatabaseSeen, LogSeen, SecretSeen, Seen, diagnose, worst
+from services.console.diagnosis import (
+    Check,
+    DatabaseSeen,
+    KeyStoreSeen,
+    LogSeen,
+    SecretSeen,
+    Seen,
+    diagnose,
+    worst,
+)
 from services.projector.status import PartitionStatus
 from services.runtime.log.kafka_settings import TopicSettings
 
@@ -16,7 +25,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPIC = TopicSettings(3, 3, 2, -1, "delete")
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "max_connections": "100"}
 DATABASE = DatabaseSeen(160_004, SETTINGS, 0.1)
-LOG = LogSeen("kafka", "log-1", {0: 10, 1: 5}, TOPIC)
+AUDIT = "markledger.audit.v1"
+LOG = LogSeen("kafka", "log-1", {0: 10, 1: 5}, TOPIC, beside={AUDIT: TOPIC})
 SECRET = SecretSeen(43, "/data/admin.key")
 PARTITION = PartitionStatus(
     projection="timeline",
@@ -49,6 +59,8 @@ WELL = Seen(
     secrets={"admin": SECRET, "pupil": SECRET, "identity": SECRET},
     data_dir_mode=0o700,
     disk_free_bytes=100 * 2**30,
+    keystore=KeyStoreSeen(fits=True),
+    backup=(3600.0, "/backups/monday"),
 )
 
 
@@ -72,11 +84,15 @@ def topic(**fields: Any) -> dict[str, Any]:
     return {"log": changed(LOG, topic=changed(TOPIC, **fields))}
 
 
-def test_a_well_installation_has_nothing_but_the_backups_to_look_at() -> None:
+def beside(**fields: Any) -> dict[str, Any]:
+    return {"log": changed(LOG, beside={AUDIT: changed(TOPIC, **fields)})}
+
+
+def test_a_well_installation_has_nothing_to_look_at() -> None:
     checks = diagnose(WELL)
-    assert [check.name for check in checks if check.level != "ok"] == ["backups"]
-    assert len(checks) >= 20 and len({check.name for check in checks}) == len(checks)
-    assert worst(checks) == "warn" and worst([]) == "ok"
+    assert [check.name for check in checks if check.level != "ok"] == []
+    assert len(checks) >= 30 and len({check.name for check in checks}) == len(checks)
+    assert worst(checks) == worst([]) == "ok"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +115,17 @@ def test_a_well_installation_has_nothing_but_the_backups_to_look_at() -> None:
         (topic(insync_replicas_min=3), "min.insync.replicas", "warn"),
         (topic(retention_ms=604_800_000), "topic retention", "fail"),
         (topic(cleanup_policy="compact"), "topic retention", "fail"),
+        (topic(behind=3), "replicas in step", "warn"),
+        (topic(unclean=True), "acks", "fail"),
+        (topic(message_bytes_max=1_048_588), "message size", "warn"),
+        (beside(retention_ms=604_800_000), AUDIT, "fail"),
+        (beside(replicas=1), AUDIT, "fail"),
+        ({"keystore": KeyStoreSeen(error="refused")}, "key store", "fail"),
+        ({"keystore": KeyStoreSeen(fits=False)}, "key store", "fail"),
+        ({"unprotected_tables": 2}, "row-level security", "fail"),
+        ({"transaction_seconds": 900.0}, "transactions", "warn"),
+        ({"backup": None}, "backups", "warn"),
+        ({"backup": (100_000.0, "/backups/monday")}, "backups", "warn"),
         ({"log": changed(LOG, topic=None, topic_error="forbidden")}, "topic settings", "warn"),
         ({"secrets": {**WELL.secrets, "pupil": None}}, "secrets", "fail"),
         ({"secrets": {**WELL.secrets, "pupil": changed(SECRET, mode=0o640)}}, "secret files", "fail"),
@@ -122,7 +149,7 @@ def test_what_is_wrong_is_told_with_its_fix_and_nothing_that_is_well(
     assert checks[name].level == level
     assert checks[name].fix and "\n" not in checks[name].fix
     if changes.keys() != {"database", "database_error"} and changes.keys() != {"log", "log_error"}:
-        assert {each for each, check in checks.items() if check.level != "ok"} == {name, "backups"}
+        assert {each for each, check in checks.items() if check.level != "ok"} == {name}
 
 
 def test_what_could_not_be_seen_is_not_called_well() -> None:
