@@ -59,7 +59,7 @@ def school_of(state: SchoolState) -> SchoolRow:
     """What is known of the school itself."""
     facts = state.school_facts()
     known = details(facts)
-    trusts = tuple((m.trust, m.starts, m.ends) for m in memberships(facts) if m.known_to == FOREVER)
+    trusts = tuple((m.trust, m.starts, min(m.ends, LAST_DAY)) for m in memberships(facts) if m.known_to == FOREVER)
     if not known:
         return SchoolRow(True, "", DEFAULT_NATION, DEFAULT_TIME_ZONE, DEFAULT_YEAR_STARTS, trusts)
     last = known[-1]
