@@ -21,8 +21,8 @@ from services.console.dead_letters import printable_bytes
 from services.console.failures import UsageError
 from services.console.printing import clean, table_of, terminal
 from services.ingest.intake.letters import DETAIL, ORIGIN, REASON, sent_headers
-from services.runtime.log.interface import RECORD_BYTES_MAX, LogUnavailable
-from services.runtime.log.kafka_topics import BATCH_OVERHEAD_BYTES
+from services.runtime.log.interface import RECORD_BYTES_MAX, LogError, LogUnavailable
+from services.runtime.log.kafka_topics import BATCH_OVERHEAD_BYTES, KafkaTopics
 from services.runtime.settings import InvalidSettings, Settings
 
 EXIT_OK: Final = 0
@@ -120,7 +120,7 @@ def described(letter: Letter) -> dict[str, Any]:
 async def _read_all(settings: Settings, letters_max: int) -> list[Letter]:
     async with _consumer(settings) as consumer:
         letters: list[Letter] = []
-        async for page in _pages(consumer):
+        async for page in _pages(settings, consumer):
             letters += page
             if len(letters) >= letters_max:
                 break
@@ -129,7 +129,7 @@ async def _read_all(settings: Settings, letters_max: int) -> list[Letter]:
 
 async def _read_some(settings: Settings, places: Sequence[tuple[int, int]]) -> list[Letter]:
     async with _consumer(settings) as consumer:
-        return [await _read_one(consumer, partition, offset) for partition, offset in places]
+        return [await _read_one(settings, consumer, partition, offset) for partition, offset in places]
 
 
 async def _replay(settings: Settings, places: Sequence[tuple[int, int]]) -> int:
@@ -143,9 +143,9 @@ async def _replay(settings: Settings, places: Sequence[tuple[int, int]]) -> int:
     count = 0
     async with _consumer(settings) as consumer, producer:
         if places:
-            letters = [await _read_one(consumer, partition, offset) for partition, offset in places]
+            letters = [await _read_one(settings, consumer, partition, offset) for partition, offset in places]
             return await _send_again(producer, letters)
-        async for page in _pages(consumer):
+        async for page in _pages(settings, consumer):
             count += await _send_again(producer, page)
     return count
 
@@ -177,11 +177,11 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def _pages(consumer: AIOKafkaConsumer) -> AsyncIterator[list[Letter]]:
+async def _pages(settings: Settings, consumer: AIOKafkaConsumer) -> AsyncIterator[list[Letter]]:
     """All letters that are there when it begins, page by page; none if the topic is not there."""
-    if INTAKE_DEAD.name not in await consumer.topics():
+    partitions = [TopicPartition(INTAKE_DEAD.name, each) for each in range(await _partitions(settings))]
+    if not partitions:
         return
-    partitions = [TopicPartition(INTAKE_DEAD.name, each) for each in consumer.partitions_for_topic(INTAKE_DEAD.name)]
     firsts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     left = {at: ends[at] for at in partitions if firsts[at] < ends[at]}
     consumer.assign(list(left))
@@ -194,13 +194,24 @@ async def _pages(consumer: AIOKafkaConsumer) -> AsyncIterator[list[Letter]]:
         left = {at: end for at, end in left.items() if await consumer.position(at) < end}
 
 
-async def _read_one(consumer: AIOKafkaConsumer, partition: int, offset: int) -> Letter:
+async def _partitions(settings: Settings) -> int:
+    """The partitions of the dead topic; 0 if it is not there. Raises LogUnavailable."""
+    topics = KafkaTopics(list(settings.kafka_bootstrap))
+    try:
+        return (await topics.describe(INTAKE_DEAD.name)).partitions
+    except LogUnavailable:
+        raise
+    except LogError:
+        return 0
+    finally:
+        await topics.close()
+
+
+async def _read_one(settings: Settings, consumer: AIOKafkaConsumer, partition: int, offset: int) -> Letter:
     missing = NoSuchLetter(f"there is no letter {partition}:{offset}: `markledger intake-letters list` shows them")
-    if INTAKE_DEAD.name not in await consumer.topics():
+    if partition >= await _partitions(settings):
         raise missing
     at = TopicPartition(INTAKE_DEAD.name, partition)
-    if partition not in consumer.partitions_for_topic(INTAKE_DEAD.name):
-        raise missing
     first, end = (await consumer.beginning_offsets([at]))[at], (await consumer.end_offsets([at]))[at]
     if not first <= offset < end:
         raise missing

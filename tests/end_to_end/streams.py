@@ -84,6 +84,20 @@ def delete_topic(bootstrap: str, topic: str) -> None:
     asyncio.run(work())
 
 
+def topics(bootstrap: str) -> set[str]:
+    """The names of all topics."""
+
+    async def work() -> set[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            return set(await admin.list_topics())
+        finally:
+            await admin.close()
+
+    return asyncio.run(work())
+
+
 def header(record: Any, name: str) -> str:
     """A header as text; "" if there is none."""
     return next((value.decode() for each, value in record.headers if each == name), "")
