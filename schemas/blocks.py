@@ -335,6 +335,11 @@ def months_of_days(days: Ints) -> Ints:
     return since_1970.astype("M8[M]").astype(np.int64) + 1970 * 12
 
 
+def days_of_months(months: Ints) -> Ints:
+    """The ordinals of the first days of month numbers."""
+    return (months - 1970 * 12).astype("M8[M]").astype("M8[D]").astype(np.int64) + _EPOCH_DAY
+
+
 def months_of_instants(instants: Ints) -> Ints:
     """Month numbers, in UTC, of seconds since the epoch."""
     return months_of_days(instants // 86_400 + _EPOCH_DAY)

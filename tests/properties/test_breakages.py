@@ -14,7 +14,7 @@ from services.domain import standing as standing_rules
 from services.domain import timeline as timeline_rules
 from services.domain.periods import since
 from services.projector.projections import timeline
-from services.projector.projections.timeline import placement, school
+from services.projector.projections.timeline import folding, placement, runs, school
 from services.projector.projections.timeline.folding import SchoolFold
 from services.projector.projections.timeline.lanes import LaneWorth
 from tests.properties.histories import SCHOOL, generate_history, generate_questions
@@ -101,6 +101,16 @@ def the_last_told_counts_on_the_short_cut(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SchoolFold, "_comes_last", lambda *_: True)
 
 
+def the_last_told_counts_in_a_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(folding, "RUN_MIN", 1)
+    patch.setattr(runs, "_comes_last", lambda columns, before: before.there | True)
+
+
+def a_key_told_twice_in_a_run_counts_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(folding, "RUN_MIN", 1)
+    patch.setattr(runs, "key_of", lambda key: runs.NO_KEY)
+
+
 BREAKAGES: tuple[Breakage, ...] = (
     without_base_patches,
     without_carries,
@@ -112,6 +122,8 @@ BREAKAGES: tuple[Breakage, ...] = (
     without_the_sequence,
     known_before_rather_than_by,
     the_last_told_counts_on_the_short_cut,
+    the_last_told_counts_in_a_run,
+    a_key_told_twice_in_a_run_counts_twice,
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.documents import decode_document
 from schemas.events import AnyFact
+from services.projector.projections.timeline import folding
 from tests.properties.answers import OracleAnswer
 from tests.properties.histories import SCHOOL, generate_history, generate_questions
 from tests.properties.memory_views import MemoryViews, trust_of
@@ -20,11 +21,17 @@ SEED = int(os.environ.get("MARKLEDGER_SEED", "0")) or random.SystemRandom().rand
 History = list[tuple[int, AnyFact]]
 
 
+AT_ONCE, ONE_BY_ONE = 1, 10**9
+"""How many assessments must follow each other to be folded at once."""
+
+
 @pytest.fixture(params=range(ROUNDS))
-def rng(request: pytest.FixtureRequest) -> random.Random:
+def rng(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> random.Random:
     seed = SEED + request.param
     print(f"MARKLEDGER_SEED={seed} MARKLEDGER_PROPERTY_ROUNDS=1")
-    return random.Random(seed)
+    rng = random.Random(seed)
+    monkeypatch.setattr(folding, "RUN_MIN", rng.choice((AT_ONCE, AT_ONCE, folding.RUN_MIN, ONE_BY_ONE)))
+    return rng
 
 
 def fold_in_batches(history: History, rng: random.Random, *, disturb: bool) -> MemoryViews:
@@ -95,6 +102,18 @@ def test_the_bytes_are_a_function_of_the_order_whatever_batches_and_restarts(rng
     assert views.canonical() == rebuilt.canonical()
     assert decode_document(views.document_bytes) == decode_document(rebuilt.document_bytes)
     assert views.document_bytes == rebuilt.document_bytes
+
+
+def test_assessments_folded_at_once_give_the_bytes_of_one_by_one(
+    rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = generate_history(rng, 120)
+    monkeypatch.setattr(folding, "RUN_MIN", AT_ONCE)
+    at_once = fold_in_batches(history, rng, disturb=True)
+    monkeypatch.setattr(folding, "RUN_MIN", ONE_BY_ONE)
+    one_by_one = fold_in_batches(history, rng, disturb=False)
+    assert at_once.canonical() == one_by_one.canonical()
+    assert at_once.document_bytes == one_by_one.document_bytes
 
 
 def test_told_twice_is_told_once(rng: random.Random) -> None:

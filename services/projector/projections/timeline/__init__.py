@@ -93,8 +93,7 @@ def fold(state: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> Folded:
     """Fold the next facts of the school (offset, fact), in order; changes `state`."""
     before = packing.mark(state)
     folding = SchoolFold(state)
-    for offset, fact in records:
-        folding.fold(offset, fact)
+    folding.fold_all(records)
     old_lanes = {lane: (content.lane.subject, state.spans[lane]) for lane, content in state.contents.items()}
     if folding.grid_changed:
         _lay_grid(state)

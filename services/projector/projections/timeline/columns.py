@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.events import AnyFact
 from services.domain.standing import Told
 
+Ints = NDArray[np.int64]
 Ref = int
 NO_KEY = bytes(16)
 
@@ -56,6 +59,16 @@ class AssessmentColumns:
         self.keys += key
         return len(self.slots) - 1
 
+    def extend(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
+        """Add rows, given as columns in the order of `append`'s place. Returns the number of the first."""
+        first = len(self.slots)
+        own = (self.slots, self.values, self.days, self.sequences, self.recorded_at, self.offsets)
+        for column, more in zip(own, columns, strict=True):
+            column.frombytes(more.astype(f"={column.typecode}").tobytes())
+        self.identities += b"".join(identities)
+        self.keys += b"".join(keys)
+        return first
+
     def identity(self, row: int) -> bytes:
         """The identity of a row."""
         return bytes(self.identities[row * 16 : row * 16 + 16])
@@ -83,6 +96,14 @@ class Facts:
         self._index(row, identity, key)
         return row
 
+    def add_assessments(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> Ref:
+        """Keep several assessments, given as columns; their keys are new. Returns the row of the first."""
+        first = self.rows.extend(columns, identities, keys)
+        refs = range(first, first + len(identities))
+        self._by_identity.update(zip(identities, refs, strict=True))
+        self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
+        return first
+
     def add_other(self, kept: Kept) -> Ref:
         """Keep any other fact."""
         self.others.append(kept)
@@ -108,6 +129,10 @@ class Facts:
         """All facts of a key."""
         found = self._by_key.get(key, ()) if key != NO_KEY else ()
         return (found,) if isinstance(found, int) else tuple(found)
+
+    def is_told(self, key: bytes) -> bool:
+        """Whether there is any fact of a key, which is not NO_KEY."""
+        return key in self._by_key
 
     def find(self, identity: bytes) -> Ref | None:
         """The fact of this identity."""
@@ -143,9 +168,25 @@ class Chains:
         else:
             found.append(row)
 
+    def add_all(self, chains: Sequence[int], first: int) -> None:
+        """Put the rows from `first` on in these chains (slot << 32 | objective), one each."""
+        rows = self._rows
+        for row, chain in enumerate(chains, first):
+            found = rows.setdefault(chain, row)
+            if found is row:
+                continue
+            if isinstance(found, int):
+                rows[chain] = [found, row]
+            else:
+                found.append(row)
+
     def get(self, slot: int, objective: int) -> tuple[int, ...]:
         """The rows of a chain, in the order they came."""
-        found = self._rows.get(slot << 32 | objective, ())
+        return self.of(slot << 32 | objective)
+
+    def of(self, chain: int) -> tuple[int, ...]:
+        """The same for slot << 32 | objective."""
+        found = self._rows.get(chain, ())
         return (found,) if isinstance(found, int) else tuple(found)
 
     def objectives_of(self, slots: set[int]) -> set[int]:
@@ -161,13 +202,13 @@ def identity_of(event_id: str) -> bytes:
     """Sixteen bytes that stand for an event id: the id itself if it is a UUID as made, else a digest."""
     if len(event_id) == 36:
         digits = event_id.replace("-", "")
-        try:
-            made = bytes.fromhex(digits)
-        except ValueError:
-            made = b""
-        dashed = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-        if len(made) == 16 and dashed == event_id and made.hex() == digits:
-            return made
+        if len(digits) == 32 and event_id[8] == event_id[13] == event_id[18] == event_id[23] == "-":
+            try:
+                made = bytes.fromhex(digits)
+            except ValueError:
+                made = b""
+            if made.hex() == digits:
+                return made
     return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
 
 

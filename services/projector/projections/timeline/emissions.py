@@ -26,25 +26,27 @@ class Emitted(msgspec.Struct, frozen=True):
     flags: Ints
     counts: Ints
 
+    def take(self, which: Ints) -> Emitted:
+        """Some of them."""
+        return Emitted(*(column[which] for column in msgspec.structs.astuple(self)))
+
+
+_FIELDS = len(Emitted.__struct_fields__)
+
 
 class Emission:
     """The changes of one sum in one batch."""
 
     def __init__(self) -> None:
-        self._columns = tuple(array("q") for _ in range(6))
+        self._single = array("q")
+        self._many: list[Emitted] = []
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._single) // _FIELDS + sum(many.counts.size for many in self._many)
 
     def add(self, recorded_at: int, day: int, slot: int, value: int, flags: int, count: int) -> None:
         """One change."""
-        columns = self._columns
-        columns[0].append(recorded_at)
-        columns[1].append(day)
-        columns[2].append(slot)
-        columns[3].append(value)
-        columns[4].append(flags)
-        columns[5].append(count)
+        self._single.extend((recorded_at, day, slot, value, flags, count))
 
     def add_all(self, changes: Changes) -> None:
         """Changes as the rules give them."""
@@ -52,6 +54,12 @@ class Emission:
             if count:
                 self.add(recorded_at, day, slot, value, flags, count)
 
+    def add_many(self, changes: Emitted) -> None:
+        """Changes as arrays."""
+        self._many.append(changes)
+
     def arrays(self) -> Emitted:
         """The changes so far."""
-        return Emitted(*(np.array(column, np.int64) for column in self._columns))
+        single = np.array(self._single, np.int64).reshape(-1, _FIELDS).T
+        parts = [tuple(single), *(msgspec.structs.astuple(many) for many in self._many)]
+        return Emitted(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -6,8 +6,12 @@ changes before it, and nothing else. The usual assessment, told last and dated l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import groupby
+from typing import cast
+
+import numpy as np
 
 from schemas.columns import column_stream, pack_value
 from schemas.events import (
@@ -26,6 +30,7 @@ from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
 from services.projector.projections.timeline.columns import Ref, identity_of, key_of
 from services.projector.projections.timeline.emissions import Emission
+from services.projector.projections.timeline.runs import RUN_MIN, Assessed, fold_run
 from services.projector.projections.timeline.school import ROSTER, SchoolState, is_school_fact, year_start_day
 
 Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
@@ -39,6 +44,26 @@ class SchoolFold:
         self.state = state
         self.emissions: dict[str, Emission] = {}
         self.grid_changed = False
+
+    def fold_all(self, records: Sequence[tuple[int, AnyFact]]) -> None:
+        """Fold the next facts (offset, fact); assessments that follow each other are folded at once."""
+        for is_assessment, group in groupby(records, key=lambda record: type(record[1]) is ObjectiveAssessed):
+            following = list(group)
+            if is_assessment and len(following) >= RUN_MIN:
+                self._fold_run(cast(list[Assessed], following))
+            else:
+                for offset, fact in following:
+                    self.fold(offset, fact)
+
+    def _fold_run(self, run: Sequence[Assessed]) -> None:
+        state = self.state
+        changes, rest = fold_run(state, run)
+        subjects = np.array(state.subject_of, np.int64)[changes.values >> 32]
+        for number in np.unique(subjects).tolist():
+            of_subject = changes.take(np.flatnonzero(subjects == number))
+            self._emission(subject_sum(state.subjects[number])).add_many(of_subject)
+        for offset, fact in rest:
+            self.fold(offset, fact)
 
     def fold(self, offset: int, fact: AnyFact) -> None:
         """Fold the next fact of the school's order; one whose id came before changes nothing."""

@@ -6,6 +6,7 @@ change. The rules are `services.domain`'s; the changes that a fact causes are wo
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
@@ -46,6 +47,8 @@ class SchoolState:
         self.pupils: list[str] = []
         self.values: list[RosterValue] = [RosterValue("roll")]
         self.objectives: list[tuple[str, str]] = []
+        self.subjects: list[str] = []
+        self.subject_of = array("q")
         self.states: list[str] = []
         self.columns: list[str] = []
         self.scores: list[str] = []
@@ -67,6 +70,7 @@ class SchoolState:
         self._slots: dict[str, int] = {}
         self._value_index: dict[RosterValue, int] = {self.values[0]: 0}
         self._objective_index: dict[tuple[str, str], int] = {}
+        self._subject_index: dict[str, int] = {}
         self._state_index: dict[str, int] = {}
         self._score_index: dict[str, int] = {}
         self._persons: dict[str, list[int]] = {}
@@ -98,11 +102,15 @@ class SchoolState:
         return index
 
     def objective_of(self, subject: str, objective: str) -> int:
-        """The index of a subject's objective, given now if it is new."""
+        """The index of a subject's objective, given now if it is new; `subject_of` has its subject's."""
         index = self._objective_index.get((subject, objective))
         if index is None:
             index = self._objective_index[subject, objective] = len(self.objectives)
             self.objectives.append((subject, objective))
+            number = self._subject_index.setdefault(subject, len(self.subjects))
+            if number == len(self.subjects):
+                self.subjects.append(subject)
+            self.subject_of.append(number)
         return index
 
     def state_of(self, state: str) -> int:
@@ -172,6 +180,22 @@ class SchoolState:
             self.intricate.update(family)
         if self.known.told(ref).identity in self.withdrawals:
             self.intricate.update((ref, *family))
+
+    def last_of(self, rows: Iterable[int]) -> tuple[int, int, int, int] | None:
+        """Of assessments of one chain: value, day and sequence of the last by the order of truth, and the last instant.
+
+        None if one of them does not simply stand since it was told.
+        """
+        columns, told_at = self.known.rows, 0
+        last: tuple[int, int, int, int, int] | None = None
+        for row in rows:
+            if row in self.intricate:
+                return None
+            told_at = max(told_at, columns.recorded_at[row])
+            order = (columns.days[row], columns.sequences[row], columns.recorded_at[row], columns.offsets[row], row)
+            last = order if last is None or order > last else last
+        assert last is not None
+        return columns.values[last[4]], last[0], last[1], told_at
 
     def mark_withdrawn(self) -> None:
         """Note all that a withdrawal names, after loading."""
