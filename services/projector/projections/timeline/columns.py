@@ -130,6 +130,10 @@ class Facts:
         found = self._by_key.get(key, ()) if key != NO_KEY else ()
         return (found,) if isinstance(found, int) else tuple(found)
 
+    def is_known(self, identity: bytes) -> bool:
+        """Whether there is a fact of this identity."""
+        return identity in self._by_identity
+
     def is_told(self, key: bytes) -> bool:
         """Whether there is any fact of a key, which is not NO_KEY."""
         return key in self._by_key

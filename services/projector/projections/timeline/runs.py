@@ -93,17 +93,24 @@ def fold_run(state: SchoolState, assessed: Sequence[Assessed]) -> tuple[Emitted,
 def _read(state: SchoolState, assessed: Sequence[Assessed]) -> Run:
     """Facts to columns; indices are given in the order of the log, and a fact that came before is left out."""
     known, withdrawals, groups = state.known, state.withdrawals, state.groups
-    facts, rows, identities, keys, plain = [], [], [], [], []
+    slot_of, objective_of, state_of = state.slots.get, state.objective_index.get, state.state_index.get
+    facts: list[Assessed] = []
+    identities: list[bytes] = []
+    keys: list[bytes] = []
+    plain: list[bool] = []
+    slots: list[int] = []
+    values: list[int] = []
     seen: set[bytes] = set()
     for told in assessed:
-        offset, fact = told
+        fact = told[1]
         identity = identity_of(fact.event_id)
-        if identity in seen or known.find(identity) is not None:
+        if identity in seen or known.is_known(identity):
             continue
         key = key_of(fact.key)
-        slot = state.slot_of(fact.pupil)
-        value = state.objective_of(fact.subject, fact.objective) << 32 | state.state_of(fact.state)
-        day, told_at = fact.assessed_on.toordinal(), int(fact.recorded_at.timestamp())
+        slot, objective, mark = slot_of(fact.pupil), objective_of((fact.subject, fact.objective)), state_of(fact.state)
+        if slot is None or objective is None or mark is None:
+            slot, objective = state.slot_of(fact.pupil), state.objective_of(fact.subject, fact.objective)
+            mark = state.state_of(fact.state)
         plain.append(
             slot not in groups
             and identity not in withdrawals
@@ -114,9 +121,17 @@ def _read(state: SchoolState, assessed: Sequence[Assessed]) -> Run:
         facts.append(told)
         identities.append(identity)
         keys.append(key)
-        rows.append((slot, value, day, fact.sequence, told_at, offset))
-    table = np.array(rows, np.int64).reshape(-1, 6)
-    return Run(facts, Columns(*np.ascontiguousarray(table.T)), identities, keys, np.array(plain, bool))
+        slots.append(slot)
+        values.append(objective << 32 | mark)
+    columns = Columns(
+        np.array(slots, np.int64),
+        np.array(values, np.int64),
+        np.array([fact.assessed_on.toordinal() for _, fact in facts], np.int64),
+        np.array([fact.sequence for _, fact in facts], np.int64),
+        np.array([int(fact.recorded_at.timestamp()) for _, fact in facts], np.int64),
+        np.array([offset for offset, _ in facts], np.int64),
+    )
+    return Run(facts, columns, identities, keys, np.array(plain, bool))
 
 
 def _predecessors(state: SchoolState, chains: Ints, columns: Columns, first: Mask) -> tuple[Predecessors, Mask]:

@@ -67,11 +67,11 @@ class SchoolState:
         self.contents: dict[str, LaneContent] = {}
         self.spans: dict[str, Span] = {}
         self.document: bytes = b""
-        self._slots: dict[str, int] = {}
+        self.slots: dict[str, int] = {}
         self._value_index: dict[RosterValue, int] = {self.values[0]: 0}
-        self._objective_index: dict[tuple[str, str], int] = {}
+        self.objective_index: dict[tuple[str, str], int] = {}
         self._subject_index: dict[str, int] = {}
-        self._state_index: dict[str, int] = {}
+        self.state_index: dict[str, int] = {}
         self._score_index: dict[str, int] = {}
         self._persons: dict[str, list[int]] = {}
         self._people: dict[tuple[int, ...], People] = {}
@@ -85,9 +85,9 @@ class SchoolState:
 
     def slot_of(self, pupil: str) -> int:
         """The slot of a pupil id, given now if it is new."""
-        slot = self._slots.get(pupil)
+        slot = self.slots.get(pupil)
         if slot is None:
-            slot = self._slots[pupil] = len(self.pupils)
+            slot = self.slots[pupil] = len(self.pupils)
             self.pupils.append(pupil)
         return slot
 
@@ -103,9 +103,9 @@ class SchoolState:
 
     def objective_of(self, subject: str, objective: str) -> int:
         """The index of a subject's objective, given now if it is new; `subject_of` has its subject's."""
-        index = self._objective_index.get((subject, objective))
+        index = self.objective_index.get((subject, objective))
         if index is None:
-            index = self._objective_index[subject, objective] = len(self.objectives)
+            index = self.objective_index[subject, objective] = len(self.objectives)
             self.objectives.append((subject, objective))
             number = self._subject_index.setdefault(subject, len(self.subjects))
             if number == len(self.subjects):
@@ -115,9 +115,9 @@ class SchoolState:
 
     def state_of(self, state: str) -> int:
         """The index of a state, given now if it is new."""
-        index = self._state_index.get(state)
+        index = self.state_index.get(state)
         if index is None:
-            index = self._state_index[state] = len(self.states)
+            index = self.state_index[state] = len(self.states)
             self.states.append(state)
         return index
 
