@@ -50,7 +50,7 @@ class Ours:
     """The product's own way from a query string to encoded bytes, in this process."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
-        self._reporting = Reporting(pool, Reader(pool, EMBEDDED_PARTITIONS))
+        self._reporting = Reporting(Reader(pool, EMBEDDED_PARTITIONS), None)
         self._encoder = msgspec.json.Encoder()
 
     async def overview(self, asked: Asked) -> Overview:

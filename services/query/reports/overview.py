@@ -6,6 +6,7 @@ Pure. A row over several schools is the sum of its schools, because a cohort lis
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def answer(reading: Reading, request: OverviewRequest) -> Overview:
     cohort = gather_cohort(reading.schools, request.population, request.clocks.as_at)
     rows = break_down(cohort, request.by)
     table = _tabulate(rows, measure_bands(cohort, request))
-    cells = [_count_cells(table, n, with_data=request.denominator == "with_data") for n in range(table.ndim - 1)]
+    cells = _count_cells(table, with_data=request.denominator == "with_data")
     combined = _count_combined(table)
     pupils = np.bincount(rows.rows, minlength=len(rows.ids)).tolist()
     return Overview(
@@ -79,43 +80,43 @@ def _tabulate(rows: Rows, bands: Sequence[BandArray]) -> Ints:
     return table.reshape(len(rows.ids), *(_KINDS,) * len(bands))
 
 
-def _count_cells(table: Ints, measure: int, *, with_data: bool) -> list[OverviewCell]:
-    others = tuple(axis for axis in range(1, table.ndim) if axis != measure + 1)
-    counts = table.sum(axis=others)
-    not_applicable, no_data, in_bands = counts[:, 0], counts[:, 1], counts[:, _TO_KIND:]
-    plotted = in_bands.sum(axis=1)
+def _count_cells(table: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
+    """The cells of each measure, row by row."""
+    measures = range(1, table.ndim)
+    counts = np.stack([table.sum(axis=tuple(axis for axis in measures if axis != measure)) for measure in measures])
+    not_applicable, no_data, in_bands = counts[..., 0], counts[..., 1], counts[..., _TO_KIND:]
+    plotted = in_bands.sum(axis=2)
     applicable = plotted + no_data
     of = plotted if with_data else applicable
-    shares, no_data_shares = percents(in_bands, of[:, None]), percents(no_data, applicable)
-    columns = zip(
-        in_bands.tolist(),
-        shares.tolist(),
-        of.tolist(),
-        no_data.tolist(),
-        no_data_shares.tolist(),
-        not_applicable.tolist(),
-        strict=True,
-    )
+    shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
+    columns = (in_bands, shares, of, no_data, no_data_shares, not_applicable)
     return [
-        OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
-        for c, p, o, n, n_percent, na in columns
+        [
+            OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
+            for c, p, o, n, n_percent, na in zip(*of_measure, strict=True)
+        ]
+        for of_measure in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
 
 def _count_combined(table: Ints) -> list[CombinedCounts]:
-    measures = table.ndim - 1
-    kinds = np.indices((_KINDS,) * measures, dtype=np.int8).reshape(measures, -1) - np.int8(_TO_KIND)
-    combined = combine(list(kinds))
-    flat = table.reshape(len(table), -1)
-    columns = [
-        flat[:, mask].sum(axis=1).tolist()
-        for mask in (combined.working_at_or_above, combined.not_working_at, combined.incomplete)
-    ]
+    counted = table.reshape(len(table), -1) @ _combined_kinds(table.ndim - 1)
     return [
         CombinedCounts(met, missed, incomplete, CombinedPercents(percent(met, of), percent(missed, of)))
-        for met, missed, incomplete in zip(*columns, strict=True)
+        for met, missed, incomplete in counted.tolist()
         for of in (met + missed,)
     ]
+
+
+@cache
+def _combined_kinds(measures: int) -> Ints:
+    """Of each kind in all measures whether it is met, missed, incomplete: (kinds, 3)."""
+    kinds = np.indices((_KINDS,) * measures, dtype=np.int8).reshape(measures, -1) - np.int8(_TO_KIND)
+    combined = combine(list(kinds))
+    masks: Ints = np.stack(
+        [combined.working_at_or_above, combined.not_working_at, combined.incomplete], axis=1, dtype=np.int64
+    )
+    return masks
 
 
 def _shown(share: int) -> int | None:
