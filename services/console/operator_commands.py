@@ -9,6 +9,8 @@ import typer
 from services.console.options import EXIT_USAGE, AsJson, DataDir, fail, group, leave, settings_of
 from services.console.service_commands import projector_app
 
+ViewsVersion = Annotated[int, typer.Argument(metavar="N", help="As `projector versions` shows it.", min=1)]
+
 app = typer.Typer()
 dead_letters_app = group("Records that could not be read.")
 log_app = group("The log itself.")
@@ -23,6 +25,69 @@ def projector_status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from services.console.operations import print_projector_status
 
     leave(print_projector_status(settings_of(data_dir=data_dir), as_json))
+
+
+@projector_app.command("versions")
+def projector_versions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The versions of the views, and which one reports read."""
+    from services.console.versions import print_versions
+
+    leave(print_versions(settings_of(data_dir=data_dir), as_json))
+
+
+@projector_app.command("rebuild")
+def projector_rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Build the next version of the views from the log, while the present one serves.
+
+    One that broke off goes on where it was when it is asked for again.
+    """
+    from services.console.versions import print_rebuild
+
+    leave(print_rebuild(settings_of(data_dir=data_dir), as_json))
+
+
+@projector_app.command("compare")
+def projector_compare(
+    version: ViewsVersion,
+    with_version: Annotated[
+        int | None, typer.Option("--with", help="The other; default: the one that reports read.", min=1)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two versions of the views at the same place in the log.
+
+    Exit code 1 unless they are equal.
+    """
+    from services.console.versions import print_comparison
+
+    leave(print_comparison(settings_of(data_dir=data_dir), version, with_version, as_json))
+
+
+@projector_app.command("promote")
+def projector_promote(
+    version: ViewsVersion,
+    reason: Annotated[
+        str | None,
+        typer.Option("--despite-differences", help="Why it may differ from the present one.", metavar="REASON"),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let reports read a version; refused if it is behind, or says something else than the present one."""
+    from services.console.versions import print_promotion
+
+    if reason is not None and not reason.strip():
+        fail("--despite-differences: say why", EXIT_USAGE)
+    leave(print_promotion(settings_of(data_dir=data_dir), version, reason, as_json))
+
+
+@projector_app.command("retire")
+def projector_retire(version: ViewsVersion, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Drop a version of the views that reports do not read."""
+    from services.console.versions import print_retirement
+
+    leave(print_retirement(settings_of(data_dir=data_dir), version, as_json))
 
 
 @app.command()

@@ -50,7 +50,7 @@ class SchoolViews:
 
 
 class Replay:
-    """The replay of one partition, from its first record to before `until`."""
+    """The replay of one partition."""
 
     def __init__(self, projection: Projection, partition: int, partitions: int) -> None:
         self._projection = projection
@@ -60,10 +60,13 @@ class Replay:
         self.dead_letters: list[DeadLetter] = []
         self.facts = 0
 
-    async def run(self, reader: Reader, until: int) -> None:
-        """Read and fold up to `until`, which the log has. Raises what the log raises, and whatever a rule raises."""
-        if until > 0:
-            await reader.assign({self._partition: 0})
+    async def run(self, reader: Reader, until: int, *, start: int = 0) -> None:
+        """Read and fold from `start` to `until`, which the log has. `schools` hold what stood at `start`.
+
+        Raises what the log raises, and whatever a rule raises.
+        """
+        if until > start:
+            await reader.assign({self._partition: start})
             await self._read(reader, until)
 
     async def _read(self, reader: Reader, until: int) -> None:

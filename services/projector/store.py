@@ -157,6 +157,15 @@ class Store:
         dead_letters: Sequence[tuple[int, DeadLetter]],
     ) -> None:
         """Write the changes and the offsets, all or nothing. Raises Fenced."""
+        await self.commit_in_parts(moves, [schools], dead_letters)
+
+    async def commit_in_parts(
+        self,
+        moves: Sequence[Move],
+        parts: Sequence[Sequence[SchoolChanges]],
+        dead_letters: Sequence[tuple[int, DeadLetter]],
+    ) -> None:
+        """The same where the changes are too many to be sent at once. Raises Fenced."""
         async with self.transaction() as connection:
             columns = list(zip(*map(msgspec.structs.astuple, moves), strict=True))
             done = await connection.execute(_COMPARE_AND_SET, *self._feed.key, self._worker, *columns)
@@ -164,7 +173,8 @@ class Store:
                 raise Fenced(f"{done} of {len(moves)} partitions")
             if dead_letters:
                 await connection.execute(_BURY, *self._feed.key, *_dead_letter_columns(dead_letters))
-            await self._write(connection, schools)
+            for schools in parts:
+                await self._write(connection, schools)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
