@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from services.projector.projections.reporting.rows import Changes, ScoreRow
+from services.projector.projections.reporting.rows import Changes, ScoreRow, Spans
 from services.projector.store import SchoolChanges, Store
 
 _DELETE_SCORES = """
 DELETE FROM {views}.score AS s USING unnest($1::text[], $2::text[], $3::text[]) AS k (school, subject, pupil)
  WHERE s.school = k.school AND s.subject = k.subject AND s.pupil = k.pupil"""
 
-# the spans of all rows come as one array a column; each row takes its slice
+# arrays come as PostgreSQL writes them: a text is a third of the price of an array of numbers, number by number
 _SPAN_TYPES = {
+    "abilities": "text",
     "series": "smallint",
     "starts": "integer",
     "ends": "integer",
@@ -31,14 +31,14 @@ _SPAN_TYPES = {
     "assessed_denominators": "bigint",
     "assessed_percents": "smallint",
 }
+_NAMES = ", ".join(_SPAN_TYPES)
 _PUT_SCORES = f"""
-INSERT INTO {{views}}.score (school, subject, pupil, abilities, {", ".join(_SPAN_TYPES)})
-SELECT k.school, k.subject, k.pupil, k.abilities::text[],
-       {", ".join(f"(${n}::{type_name}[])[k.first : k.last]" for n, type_name in enumerate(_SPAN_TYPES.values(), 7))}
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[])
-    AS k (school, subject, pupil, abilities, first, last)
+INSERT INTO {{views}}.score (school, subject, pupil, {_NAMES})
+SELECT k.school, k.subject, k.pupil, {", ".join(f"k.{name}::{of}[]" for name, of in _SPAN_TYPES.items())}
+  FROM unnest({", ".join(f"${n}::text[]" for n in range(1, len(_SPAN_TYPES) + 4))})
+    AS k (school, subject, pupil, {_NAMES})
 ON CONFLICT (school, subject, pupil) DO UPDATE
-   SET abilities = excluded.abilities, {", ".join(f"{name} = excluded.{name}" for name in _SPAN_TYPES)}"""
+   SET {", ".join(f"{name} = excluded.{name}" for name in _SPAN_TYPES)}"""
 
 _DAY = "date '0001-01-01' + ({} - 1)"
 _DELETE_STAYS = """
@@ -96,7 +96,8 @@ class ReportingStore(Store):
         changed: list[OfSchool] = [(one.school, one.changes) for one in schools]
         await self._write_schools(connection, changed)
         await self._write_pupils(connection, changed)
-        await self._run(connection, _PUT_FACTS, _rows(changed, "facts"))
+        facts = [(school, *row[:6], *row.said, *row[7:]) for school, changes in changed for row in changes.facts]
+        await self._run(connection, _PUT_FACTS, facts)
         await self._run(connection, _SET_STANDING, _rows(changed, "standing"))
         await self.add_detail(connection, schools)
 
@@ -120,8 +121,7 @@ class ReportingStore(Store):
         ended = [(school, row.subject, row.pupil) for school, row in scores if row.first == row.after]
         await self._run(connection, _DELETE_SCORES, ended)
         kept = [(school, row) for school, row in scores if row.first < row.after]
-        if kept:
-            await connection.execute(_PUT_SCORES.format(views=self._views), *_score_columns(kept))
+        await self._run(connection, _PUT_SCORES, list(_score_lines(kept)))
 
     async def _run(self, connection: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
@@ -134,30 +134,20 @@ class ReportingStore(Store):
 
 def _rows(changed: Iterable[OfSchool], name: str) -> list[tuple[Any, ...]]:
     """The rows of this name of all schools, each behind its school."""
-    return [
-        (school, *(row if isinstance(row, tuple) else msgspec.structs.astuple(row)))
-        for school, changes in changed
-        for row in getattr(changes, name)
-    ]
+    return [(school, *row) for school, changes in changed for row in getattr(changes, name)]
 
 
-def _score_columns(rows: Sequence[tuple[str, ScoreRow]]) -> Iterator[Sequence[Any]]:
-    """The parameters of _PUT_SCORES: a line for each row, and the spans of all of them, one behind the other."""
-    begins: dict[int, int] = {}
-    spans = []
-    total = 0
-    lines = []
+def _score_lines(rows: Sequence[tuple[str, ScoreRow]]) -> Iterator[tuple[str, ...]]:
+    """The parameters of _PUT_SCORES, row by row."""
+    of: Spans | None = None
+    columns: list[list[int]] = []
+    abilities = ""
     for school, row in rows:
-        if id(row.spans) not in begins:
-            begins[id(row.spans)] = total
-            spans.append(row.spans)
-            total += row.spans.slots.size
-        begin = begins[id(row.spans)]
-        abilities = _array_text(row.spans.abilities)
-        lines.append((school, row.subject, row.pupil, abilities, begin + row.first + 1, begin + row.after))
-    yield from zip(*lines, strict=True)
-    for name in _SPAN_TYPES:
-        yield np.concatenate([getattr(each, name) for each in spans]).tolist()
+        if row.spans is not of:
+            of, abilities = row.spans, _array_text(row.spans.abilities)
+            columns = [column.tolist() for column in msgspec.structs.astuple(of)[2:]]
+        spans = (f"{{{str(column[row.first : row.after])[1:-1]}}}" for column in columns)
+        yield (school, row.subject, row.pupil, abilities, *spans)
 
 
 def _array_text(texts: Sequence[str]) -> str:

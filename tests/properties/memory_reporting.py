@@ -48,7 +48,7 @@ class MemoryReporting:
             assert fact.offset not in self.facts
             self.facts[fact.offset] = fact
         for offset, stands in changes.standing:
-            self.facts[offset] = msgspec.structs.replace(self.facts[offset], stands=stands)
+            self.facts[offset] = self.facts[offset]._replace(stands=stands)
         self.school = self.school if changes.school is None else changes.school
         self.scopes = self.scopes if changes.scopes is None else changes.scopes
         self.joined = self.joined if changes.joined is None else dict(changes.joined)
@@ -59,7 +59,7 @@ class MemoryReporting:
 
     def everything(self) -> tuple[object, ...]:
         """All rows, in an order of their own."""
-        stays = {pupil: sorted(map(msgspec.structs.astuple, rows)) for pupil, rows in self.stays.items()}
+        stays = {pupil: sorted(rows) for pupil, rows in self.stays.items()}
         facts = sorted(self.facts.items())
         return (sorted(self.scores.items()), sorted(stays.items()), facts, self.school, self.scopes, self.joined)
 

@@ -21,7 +21,6 @@ from services.projector.projections.reporting.scores import Scores, Segment
 from services.projector.projections.reporting.sums import PresentSums, distinct, present_assessments, taken
 from services.projector.projections.timeline import BlockKey, Stored
 from services.projector.projections.timeline import detail as packing
-from services.projector.projections.timeline.columns import identity_of
 from services.projector.projections.timeline.emissions import Emitted, Ints
 from services.projector.projections.timeline.folding import SchoolFold, is_lane_sum, subject_sum
 from services.projector.projections.timeline.school import ROSTER, SchoolState
@@ -102,9 +101,10 @@ def fold(state: ReportingState, records: Sequence[tuple[int, AnyFact]]) -> Folde
     folded = state.folded
     before, months = packing.mark(folded), len(folded.year_months)
     folding = SchoolFold(folded)
-    for offset, fact in records:
-        folding.fold(offset, fact)
-    told = _accepted(folded, records)
+    folding.fold_all(records)
+    told = [*range(before.rows, len(folded.known.rows)), *range(-len(folded.known.others), -before.others)]
+    offsets = {folded.known.told(ref).offset for ref in told if ref < 0}
+    offsets.update(folded.known.rows.offsets[before.rows :])
     dirty = _take_in(state, folding, summed_anew=len(folded.year_months) > months)
     stays = stays_of(state.changes_of(ROSTER, None))
     school, scopes, joined = state.school, state.scopes, state.joined
@@ -112,10 +112,8 @@ def fold(state: ReportingState, records: Sequence[tuple[int, AnyFact]]) -> Folde
         state.school, state.scopes = school_of(folded), scopes_of(state.segments)
     if folded.groups:
         state.joined = _joined(folded)
-    rows = [open_facts.row_of(offset, fact, stands=True) for offset, fact in told]
-    standing = open_facts.standing(
-        folded, open_facts.concerned(folded, (fact for _, fact in told)), (ResultRecorded, JudgementRecorded)
-    )
+    rows = [open_facts.row_of(offset, fact, stands=True) for offset, fact in records if offset in offsets]
+    standing = open_facts.standing(folded, open_facts.concerned(folded, told), (ResultRecorded, JudgementRecorded))
     return Folded(
         Changes(
             detail=packing.pack_since(folded, before) if told else b"",
@@ -139,16 +137,6 @@ def place(state: ReportingState, folded: Folded, found: Mapping[BlockKey, Stored
 def next_starts(state: ReportingState, key: BlockKey) -> int | None:
     """There are no blocks."""
     return None
-
-
-def _accepted(folded: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> list[tuple[int, AnyFact]]:
-    """The records whose fact is the one that its id stands for."""
-    accepted = []
-    for offset, fact in records:
-        ref = folded.known.find(identity_of(fact.event_id))
-        if ref is not None and folded.known.told(ref).offset == offset:
-            accepted.append((offset, fact))
-    return accepted
 
 
 def _take_in(state: ReportingState, folding: SchoolFold, *, summed_anew: bool) -> Dirty:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from schemas.documents import FOREVER
 from schemas.events import AnyFact, FactWithdrawn, JudgementRecorded, ObjectiveAssessed, ResultRecorded
 from services.domain.periods import holds_at
-from services.projector.projections.reporting.rows import FactRow
-from services.projector.projections.timeline.columns import Ref, identity_of, key_of
+from services.projector.projections.reporting.rows import FactRow, Said
+from services.projector.projections.timeline.columns import Ref, identity_of
 from services.projector.projections.timeline.school import SchoolState
 
 NOW = FOREVER - 1
@@ -17,33 +17,29 @@ NOW = FOREVER - 1
 
 def row_of(offset: int, fact: AnyFact, *, stands: bool) -> FactRow | None:
     """The row of an assessment, a result or a judgement; None for any other fact."""
-    match fact:
-        case ObjectiveAssessed():
-            kind, dated = "assessment", fact.assessed_on
-        case ResultRecorded():
-            kind, dated = "result", fact.sat_on
-        case JudgementRecorded():
-            kind, dated = "judgement", fact.judged_on
-        case _:
-            return None
+    said: Said
+    if isinstance(fact, ObjectiveAssessed):
+        said = (fact.objective, fact.state, None, None, None, None, None, None)
+        kind, dated = "assessment", fact.assessed_on
+    elif isinstance(fact, ResultRecorded):
+        said = (None, None, fact.test, fact.component, fact.score_type, fact.score, None, None)
+        kind, dated = "result", fact.sat_on
+    elif isinstance(fact, JudgementRecorded):
+        said = (None, None, None, None, None, None, fact.scale, fact.value)
+        kind, dated = "judgement", fact.judged_on
+    else:
+        return None
     return FactRow(
-        offset=offset,
-        stands=stands,
-        event_id=fact.event_id,
-        kind=kind,
-        pupil=fact.pupil,
-        subject=fact.subject,
-        objective=getattr(fact, "objective", None),
-        state=getattr(fact, "state", None),
-        test=getattr(fact, "test", None),
-        component=getattr(fact, "component", None),
-        score_type=getattr(fact, "score_type", None),
-        score=getattr(fact, "score", None),
-        scale=getattr(fact, "scale", None),
-        judgement=getattr(fact, "value", None),
-        dated=dated.toordinal(),
-        recorded_at=int(fact.recorded_at.timestamp()),
-        source=fact.source,
+        offset,
+        stands,
+        fact.event_id,
+        kind,
+        fact.pupil,
+        fact.subject,
+        said,
+        dated.toordinal(),
+        int(fact.recorded_at.timestamp()),
+        fact.source,
     )
 
 
@@ -52,15 +48,9 @@ def stands_now(state: SchoolState, ref: Ref) -> bool:
     return ref not in state.intricate or holds_at(state.stands(ref), NOW)
 
 
-def concerned(state: SchoolState, told: Iterable[AnyFact]) -> set[Ref]:
+def concerned(state: SchoolState, told: Iterable[Ref]) -> set[Ref]:
     """The facts that may stand or not because of what was told: those of one key, and what withdrawals name."""
-    waiting: list[Ref] = []
-    for fact in told:
-        if fact.key and len(family := state.known.family(key_of(fact.key))) > 1:
-            waiting += family
-        ref = state.known.find(identity_of(fact.event_id))
-        if ref is not None and (isinstance(fact, FactWithdrawn) or ref in state.intricate):
-            waiting.append(ref)
+    waiting = [ref for ref in told if ref in state.intricate or (ref < 0 and _is_withdrawal(state, ref))]
     found: set[Ref] = set()
     while waiting:
         ref = waiting.pop()
@@ -81,3 +71,7 @@ def standing(state: SchoolState, refs: Iterable[Ref], kinds: Sequence[type]) -> 
         for ref in refs
         if ref >= 0 or isinstance(state.known.other(ref).fact, tuple(kinds))
     )
+
+
+def _is_withdrawal(state: SchoolState, ref: Ref) -> bool:
+    return isinstance(state.known.other(ref).fact, FactWithdrawn)

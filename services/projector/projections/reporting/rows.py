@@ -6,6 +6,8 @@ school, the spans of a pupil in a subject.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from services.projector.projections.timeline.emissions import Ints
@@ -33,6 +35,9 @@ class Spans(msgspec.Struct, frozen=True):
     assessed_percents: Ints
 
 
+Said = tuple[str | None, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
+
+
 class ScoreRow(msgspec.Struct, frozen=True):
     """The spans of a pupil in a subject: rows first..before `after` of `spans`; none = the pupil has none any more."""
 
@@ -57,7 +62,7 @@ class SchoolRow(msgspec.Struct, frozen=True):
     trusts: tuple[tuple[str, int, int], ...]
 
 
-class ScopeRow(msgspec.Struct, frozen=True, array_like=True):
+class ScopeRow(NamedTuple):
     """On the days starts..ends a measure has objectives: for everybody or, if own-year, for a year group."""
 
     subject: str
@@ -67,7 +72,7 @@ class ScopeRow(msgspec.Struct, frozen=True, array_like=True):
     ends: int
 
 
-class StayRow(msgspec.Struct, frozen=True, array_like=True):
+class StayRow(NamedTuple):
     """A pupil was there from `starts` to `ends`: on roll, or in a year group, a group, with a characteristic."""
 
     pupil: str
@@ -78,8 +83,11 @@ class StayRow(msgspec.Struct, frozen=True, array_like=True):
     ends: int
 
 
-class FactRow(msgspec.Struct, frozen=True, array_like=True):
-    """An assessment, a result or a judgement; the fields that its kind does not have are None."""
+class FactRow(NamedTuple):
+    """An assessment, a result or a judgement.
+
+    `said`: objective, state, test, component, score type, score, scale and judgement; None where its kind has none.
+    """
 
     offset: int
     stands: bool
@@ -87,14 +95,7 @@ class FactRow(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     pupil: str
     subject: str
-    objective: str | None
-    state: str | None
-    test: str | None
-    component: str | None
-    score_type: str | None
-    score: str | None
-    scale: str | None
-    judgement: str | None
+    said: Said
     dated: int
     recorded_at: int
     source: str
