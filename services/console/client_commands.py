@@ -59,6 +59,24 @@ def report(
     leave(print_report_of(name, pairs, *target_of(url, key), form="csv" if as_csv else "json" if as_json else "table"))
 
 
+@app.command()
+def erase(
+    pupil: Annotated[str, typer.Argument(help="The school's own reference of the pupil, or pup_…")],
+    school: Annotated[str, typer.Option(help="The id of the school.", metavar="ID")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Destroy the name of a pupil, at every reference that is this person.
+
+    Results and counts stay; lists show "Erased pupil". There is no way back.
+    """
+    from services.console.erasing import erase as erase_pupil
+
+    leave(erase_pupil(school, pupil, *target_of(url, key), confirmed=yes, as_json=as_json))
+
+
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Who the key is for.")],

@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-INGEST_PATHS = ("/v1/events", "/v1/imports", "/v1/keys")
+INGEST_PATHS = ("/v1/events", "/v1/imports", "/v1/keys", "/v1/erasures")
 
 
 def is_for_ingest(path: str) -> bool:

@@ -84,7 +84,7 @@ class IdentityLog:
         for each in names:
             first.setdefault(each.told.name, each)
         erasures = await identities.read_erasures(connection, {school for school, _, _ in first})
-        followers = self._followers(erasures, first.values())
+        followers = await self._find_followers(connection, erasures, first.values())
         again = [name for name, each in first.items() if not each.is_new]
         kept = await identities.find_told(connection, again) if again else set()
         told = [
@@ -136,8 +136,13 @@ class IdentityLog:
         await identities.mark_erased(connection, markers)
         await self._keystore.destroy_keys(markers)
 
-    def _followers(self, erasures: Mapping[Pupil, Erasure], names: Iterable[Naming]) -> dict[Pupil, Erasure]:
-        """The pupils that turn out to be an erased person under a new reference, by the UPN told with it."""
+    async def _find_followers(
+        self, connection: Any, erasures: Mapping[Pupil, Erasure], names: Iterable[Naming]
+    ) -> dict[Pupil, Erasure]:
+        """The pupils that turn out to be an erased person under a new reference, by the UPN told with it.
+
+        Not one whose name is kept already: a slip in a UPN must not destroy it.
+        """
         by_person = {(school, person): each for (school, _), each in erasures.items() for person in each.persons}
         found: dict[Pupil, Erasure] = {}
         for told in (each.told for each in names) if by_person else ():
@@ -145,6 +150,8 @@ class IdentityLog:
             erasure = by_person.get((told.school, self._person_of(told.reference, told.upn)))
             if erasure is not None and pupil not in erasures:
                 found[pupil] = msgspec.structs.replace(erasure, pupils=(*erasure.pupils, told.pupil))
+        for school, pupil_id, _ in await identities.find_told_of(connection, found) if found else ():
+            found.pop((school, pupil_id), None)
         return found
 
     async def _append(self, heads: _Heads, items: Sequence[tuple[int, Item]]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The URL table of ingest: /v1/events, /v1/imports and /v1/keys. Statuses and headers; no rules.
+"""The URL table of ingest: /v1/events, /v1/imports, /v1/keys and /v1/erasures. Statuses and headers; no rules.
 
 Bodies are read raw, and no longer than what is asked for allows. What is refused is a Problem.
 """
@@ -21,7 +21,7 @@ from services.access import keys
 from services.access.key_requests import BODY_BYTES_MAX as KEY_BYTES_MAX
 from services.access.key_requests import read_key_request
 from services.access.keys import Access
-from services.access.problems import Problem, ProblemError
+from services.access.problems import Problem, ProblemError, request_id_of
 from services.ingest import event_bodies, first_answers, import_records, parameters
 from services.ingest.columns import HeaderFault, RowContext
 from services.ingest.decisions import Caller
@@ -41,7 +41,12 @@ _BODY_BYTES_MAX = 2 * event_bodies.BODY_BYTES_MAX
 
 def ingest_handlers(serving: Serving) -> list[BaseRouteHandler]:
     """Every route of the service."""
-    return [*_event_handlers(serving), *_import_handlers(serving), *_key_handlers(serving)]
+    return [
+        *_event_handlers(serving),
+        *_import_handlers(serving),
+        *_key_handlers(serving),
+        *_erasure_handlers(serving),
+    ]
 
 
 # --- Events ------------------------------------------------------------------------------------------------------
@@ -223,6 +228,39 @@ def _key_handlers(serving: Serving) -> list[BaseRouteHandler]:
         await keys.revoke_key(serving.pool, request.path_params["key_id"], access)
 
     return [post_key, list_keys, delete_key]
+
+
+# --- Erasures ----------------------------------------------------------------------------------------------------
+
+
+class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /v1/erasures. `pupil`: the school's own reference, or the id."""
+
+    school: str
+    pupil: str
+
+
+def _erasure_handlers(serving: Serving) -> list[BaseRouteHandler]:
+    @post("/v1/erasures", name="erasures")
+    async def post_erasure(request: HttpRequest) -> Response[bytes]:
+        access = await _authenticate(serving, request, "admin")
+        parameters.refuse_all(request.scope["query_string"])
+        _require_json(request)
+        try:
+            asked = msgspec.json.decode(await _read_body(request, KEY_BYTES_MAX), type=ErasureRequest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+            detail = 'Send {"school": "…", "pupil": "…"}: the pupil by the school\'s own reference, or by id.'
+            raise Problem(422, "malformed_body", "The body could not be read", detail) from fault
+        await serving.ledger()
+        erased = await serving.eraser.erase(caller_of(access), asked.school, asked.pupil, request_id_of(request.scope))
+        return Response(
+            msgspec.json.encode(erased.receipt),
+            status_code=200 if erased.again else 201,
+            media_type=JSON,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return [post_erasure]
 
 
 # --- Requests ----------------------------------------------------------------------------------------------------

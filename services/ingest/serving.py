@@ -17,9 +17,11 @@ import structlog
 
 from schemas.topics import FACTS
 from services.access import identities, keys
+from services.access.audit import AuditTrail
 from services.access.keys import Keyring
 from services.access.keystore import KeyStore, open_keystore
 from services.access.problems import is_outage, unavailable
+from services.ingest.erasure import Eraser
 from services.ingest.identity_log import IdentityLog
 from services.ingest.ledger import Ledger
 from services.ingest.pupils import PupilIds
@@ -65,6 +67,8 @@ class Entrance:
         self._keystore = secrets.keystore
         self._identity_log = IdentityLog(pool, log, secrets.keystore, partitions, ids.person)
         self._ledger = Ledger(pool, log, self._registry, self._identity_log, ids, clock)
+        audit = AuditTrail(log, partitions)
+        self.eraser = Eraser(self._ledger, log, self._identity_log, secrets.keystore, partitions, audit)
         self._starting: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
 

@@ -164,6 +164,9 @@ def _ingest_paths() -> dict[str, Any]:
             "post": _operation("Make a key", "201", "The key, shown once", body=any_object),
             "get": _operation("List the keys", "200", "Keys without their secret"),
         },
+        "/v1/erasures": {
+            "post": _operation("Erase the name of a pupil for ever", "201", "The receipt", body=any_object),
+        },
     }
 
 
