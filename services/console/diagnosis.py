@@ -269,7 +269,7 @@ def _projector(seen: Seen) -> Iterator[Check]:
     elif not seen.partitions:
         yield Check("projector", "fail", "none has ever run on this database", fix)
     else:
-        idle = sorted({each.partition for each in seen.partitions if not each.owned})
+        idle = sorted({each.partition for each in seen.partitions if each.idle})
         found = f"nobody works on partitions {_few(idle)}" if idle else "every partition has a living owner"
         yield _judged("projector", not idle, found, fix)
 

@@ -54,7 +54,7 @@ def print_verification(settings: Settings, as_json: bool) -> int:
 def print_projector_status(settings: Settings, as_json: bool) -> int:
     """How far every partition is; 0 if each is owned and none stopped, else 4."""
     partitions = run_with_pool(settings, read_status)
-    healthy = bool(partitions) and all(p.owned and p.stopped_reason is None for p in partitions)
+    healthy = bool(partitions) and not any(p.idle or p.stopped_reason is not None for p in partitions)
     if as_json:
         print(msgspec.json.encode({"healthy": healthy, "partitions": partitions}).decode())
     else:
@@ -73,8 +73,14 @@ def _status_line(partition: PartitionStatus) -> list[Any]:
         f"{partition.lag_seconds:.1f}",
         partition.facts,
         partition.dead_letters,
-        partition.stopped_reason or ("running" if partition.owned else "nobody works on it"),
+        partition.stopped_reason or _state_of(partition),
     ]
+
+
+def _state_of(partition: PartitionStatus) -> str:
+    if partition.state != "following":
+        return partition.state if partition.owned else f"{partition.state}, broken off"
+    return "running" if partition.owned else "nobody works on it"
 
 
 def run_with_pool(settings: Settings, work: Callable[[asyncpg.Pool], Awaitable[Answer]]) -> Answer:

@@ -37,7 +37,10 @@ UPDATE projection.partition SET stopped_reason = NULL, stopped_at = NULL
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """One partition of a projection. `owned`: a living process works on it; `stopped_reason`: and why it does not."""
+    """One partition of a projection. `owned`: a living process works on it; `stopped_reason`: and why it does not.
+
+    `state`: that of its version, see `projection.version`.
+    """
 
     projection: str
     version: int
@@ -56,6 +59,12 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     skipped: int
     fold_seconds: float
     dead_letters: int
+    state: str = "following"
+
+    @property
+    def idle(self) -> bool:
+        """Whether a projector should work on it and none does; what a rebuild has begun is the rebuild's."""
+        return self.state == "following" and not self.owned
 
 
 async def read_status(pool: asyncpg.Pool) -> list[PartitionStatus]:

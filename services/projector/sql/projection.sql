@@ -80,6 +80,8 @@ SELECT p.projection, p.version, p.topic, p.partition, p.next_offset, p.end_offse
        (SELECT count(*) FROM projection.dead_letter d
          WHERE d.projection = p.projection AND d.version = p.version
            AND d.topic = p.topic AND d.partition = p.partition) AS dead_letters,
-       greatest(w.log_seen_at, w.started_at) AS log_seen_at  -- a worker that has just begun gets its time
+       greatest(w.log_seen_at, w.started_at) AS log_seen_at,  -- a worker that has just begun gets its time
+       coalesce(v.state, 'following') AS state
   FROM projection.partition p
+  LEFT JOIN projection.version v ON v.projection = p.projection AND v.version = p.version
   LEFT JOIN projection.worker w ON w.worker = p.owner;
