@@ -56,6 +56,17 @@ def read(bootstrap: str, topic: str) -> list[Any]:
     return asyncio.run(work())
 
 
+def count(bootstrap: str, topic: str) -> int:
+    """How many records a topic was ever given."""
+
+    async def work() -> int:
+        async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False) as consumer:
+            partitions = [TopicPartition(topic, each) for each in await _partitions(consumer, topic)]
+            return sum((await consumer.end_offsets(partitions)).values())
+
+    return asyncio.run(work())
+
+
 def make_topic(bootstrap: str, topic: str, partitions: int = 1) -> None:
     """A topic of the tests' own."""
 

@@ -69,12 +69,12 @@ def event_of(event: CloudEvent) -> dict[str, Any]:
 
 def _event_from(attributes: Mapping[str, Any], data: Any, *, inline: bool) -> CloudEvent:
     version = attributes.get("specversion")
-    if not isinstance(version, str) or not version:
+    if type(version) is not str or not version:  # a number is read as a text of another type
         raise BadMessage("invalid_cloudevent")
     if version != SPEC_VERSION:
         raise BadMessage("unknown_cloudevents_version")
     values = [attributes.get(name) for name in _REQUIRED]
-    if not all(isinstance(value, str) and value for value in values):
+    if not all(type(value) is str and value for value in values):
         raise BadMessage("invalid_cloudevent")
     event_id, source, type_text = map(str, values)
     data_type = attributes.get("datacontenttype") or ""
