@@ -19,7 +19,9 @@ from services.projector.feed import Feed, is_transient
 from services.projector.following import Source, VersionLoops
 from services.projector.keeping import BLOCKS
 from services.projector.loop import Loop, Pace, wait_for
-from services.projector.projections import timeline
+from services.projector.projections import reporting, timeline
+from services.projector.reporting import Reporting, follow_reporting, reporting_beside
+from services.projector.turns import Leading
 from services.projector.verify import VerifyResult, verify
 from services.projector.versions import ensure_versions
 from services.runtime.clock import utc_now
@@ -29,7 +31,7 @@ from services.runtime.postgres import open_pool
 from services.runtime.settings import InvalidSettings, Settings
 
 START_AGAIN_SECONDS = 0.5
-CONNECTIONS_MAX = 6
+CONNECTIONS_MAX = 8
 CLOSE_SECONDS = 5.0
 
 logger = structlog.get_logger(__name__)
@@ -51,17 +53,34 @@ async def run_projector(settings: Settings, *, stop: asyncio.Event, pace: Pace |
             source = await _open_source(pool, log, partitions, stop)
             if source is None:
                 return
-            async with announcing(settings, log, utc_now) as announcer:
+            leading = Leading()
+            async with (
+                announcing(settings, log, utc_now) as announcer,
+                reporting_beside(_reporting(settings, pool, log, source, pace, leading), stop),
+            ):
 
                 def make_loop(feed: Feed) -> Loop:
                     keeping = announced(BLOCKS, announcer)
-                    return Loop(pool, log, feed, timeline, worker_name(), pace or Pace(), keeping=keeping)
+                    return Loop(
+                        pool, log, feed, timeline, worker_name(), pace or Pace(), keeping=keeping, turns=leading
+                    )
 
                 await VersionLoops(pool, source, timeline, make_loop).run(stop)
         finally:
             await log.close()
     finally:
         await _close(pool)
+
+
+def _reporting(
+    settings: Settings, pool: asyncpg.Pool, log: Log, source: Source, pace: Pace | None, leading: Leading
+) -> Reporting | None:
+    """What keeps the reporting rows beside the timeline, unless it is switched off."""
+
+    def make_loop(feed: Feed) -> Loop:
+        return follow_reporting(pool, log, feed, worker_name(), pace or Pace(), leading)
+
+    return Reporting(pool, VersionLoops(pool, source, reporting, make_loop)) if settings.reporting else None
 
 
 async def _close(pool: asyncpg.Pool) -> None:

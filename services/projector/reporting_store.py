@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from services.projector.decoding import DeadLetter
 from services.projector.projections.reporting.rows import Changes, ScoreRow, Spans
-from services.projector.store import SchoolChanges, Store
+from services.projector.store import Move, SchoolChanges, Store
 
 _DELETE_SCORES = """
 DELETE FROM {views}.score AS s USING unnest($1::text[], $2::text[], $3::text[]) AS k (school, subject, pupil)
@@ -91,6 +92,15 @@ OfSchool = tuple[str, Changes]
 
 class ReportingStore(Store):
     """The tables of the reporting projection."""
+
+    async def commit(
+        self,
+        moves: Sequence[Move],
+        schools: Sequence[SchoolChanges],
+        dead_letters: Sequence[tuple[int, DeadLetter]],
+    ) -> None:
+        """As every store, but the dead letters are the timeline's to keep: it reads the same records."""
+        await super().commit(moves, schools, ())
 
     async def _write(self, connection: Any, schools: Sequence[SchoolChanges]) -> None:
         changed: list[OfSchool] = [(one.school, one.changes) for one in schools]

@@ -18,6 +18,8 @@ from services.access.problems import is_outage
 DATABASE_SECONDS_MAX = 2.0
 LOG_SILENT_SECONDS = 20.0
 """Longer than a poll, a batch and a broker's hand-over; an outage that lasts makes the reports fall behind."""
+READ_BY_REPORTS = "timeline"
+"""Other projections may stand still without a report that fails; the metrics and `projector status` show them."""
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _STATUS = """
@@ -71,7 +73,8 @@ async def read_readiness(pool: asyncpg.Pool, log_silent_seconds: float = LOG_SIL
         if not is_outage(error):
             raise
         return _readiness([f"The database cannot be reached ({type(error).__name__})."], ())
-    return _readiness(list(_reasons(partitions, log_silent_seconds)), partitions)
+    read = [each for each in partitions if each.projection == READ_BY_REPORTS]
+    return _readiness(list(_reasons(read, log_silent_seconds)), read)
 
 
 async def read_status(pool: asyncpg.Pool) -> list[PartitionStatus]:

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     admin_key: _Secret | None = None
     pupil_key: _Secret | None = None
     identity_key: _Secret | None = None
+    reporting: bool = True
     url: str = "http://127.0.0.1:8080"
     key: SecretStr | None = None
 
