@@ -22,6 +22,7 @@ from services.access.keys import Keyring
 from services.console import data_directory
 from services.console.database import database_of
 from services.console.web import WebApplication
+from services.ingest.intake.asyncapi import DOCUMENT as TOPICS_DOCUMENT
 from services.ingest.problem_codes import PROBLEM_CODES
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
@@ -233,4 +234,4 @@ async def _application(part: Part, settings: Settings, pool: asyncpg.Pool) -> As
 def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log) -> ASGIApp:
     from services.query import main as query_main
 
-    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log)
+    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT)

@@ -53,8 +53,10 @@ def create_app(
     keyring: Keyring,
     problems: Mapping[str, str] | None = None,
     log: Log | None = None,
+    topics: bytes | None = None,
 ) -> Litestar:
-    """The application. `problems`: texts of the codes of other services, for the pages under /problems.
+    """The application. `problems`: texts of the codes of other services, for the pages under /problems; `topics`: their
+    AsyncAPI document, for /docs.
 
     `log`: where it is written down who was told names; without it, or without the identity key, there are none.
     """
@@ -79,7 +81,7 @@ def create_app(
             *report_handlers(reporting, keyring, utc_now),
             *page_handlers(site),
             *_operation_handlers(pool),
-            *_document_handlers(),
+            *_document_handlers(topics),
         ],
         exception_handlers={Problem: as_page, Exception: as_page},
         lifespan=[tables],
@@ -121,17 +123,22 @@ def _operation_handlers(pool: asyncpg.Pool) -> list[HTTPRouteHandler]:
     return [tell_alive, tell_ready, tell_metrics]
 
 
-def _document_handlers() -> list[HTTPRouteHandler]:
+def _document_handlers(topics: bytes | None) -> list[HTTPRouteHandler]:
     @get("/docs", name="docs page")
     async def show_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
         origin = str(request.base_url).rstrip("/")
-        return Response(render("docs.html", who="", document=DOCUMENT, origin=origin), media_type=HTML_MEDIA_TYPE)
+        page = render("docs.html", who="", document=DOCUMENT, origin=origin, has_topics=topics is not None)
+        return Response(page, media_type=HTML_MEDIA_TYPE)
 
     @get("/docs/openapi.json", name="openapi")
     async def send_document() -> Response[dict[str, Any]]:
         return Response(DOCUMENT)
 
-    return [show_docs, send_document]
+    @get("/docs/asyncapi.json", name="asyncapi")
+    async def send_topics() -> Response[bytes]:
+        return Response(topics or b"", media_type="application/json")
+
+    return [show_docs, send_document, *([send_topics] if topics is not None else [])]
 
 
 def run(host: str = "127.0.0.1", port: int = 8080) -> None:

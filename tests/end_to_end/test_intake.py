@@ -201,6 +201,13 @@ def test_the_example_client_gets_the_answer_of_http(streaming: Streaming) -> Non
         assert answer["position"]
 
 
+def test_the_topics_are_documented_where_the_api_is(streaming: Streaming) -> None:
+    with streaming.product.client("") as client:
+        document = client.get("/docs/asyncapi.json").json()
+        assert document["channels"]["intake"]["address"] == INTAKE.name
+        assert "/docs/asyncapi.json" in client.get("/docs").text
+
+
 def test_an_answer_is_never_written_where_facts_are_kept_nor_waited_for(streaming: Streaming) -> None:
     school = "forged"
     streams.send(streaming.bootstrap, [streams.body(*streaming.events(school))])
