@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
 import pytest
 
+from schemas import events as e
 from schemas.documents import FOREVER
 from schemas.events import AnyFact, ObjectiveAssessed
 from services.domain.calendar import month_end
-from services.projector.feed import Feed
+from services.projector.tables import create_tables
 from services.runtime.log.embedded import EmbeddedLog
 from tests.projector_bench import QUICK
 from tests.properties.answers import OracleAnswer, Value
@@ -132,7 +134,7 @@ async def test_the_views_say_what_the_oracle_says_whatever_the_batches(pool: asy
     rng = random.Random(SEED)
     feed = await open_reporting(pool, log)
     histories = histories_of(rng, 90)
-    sent = {school: 0 for school in SCHOOLS}
+    sent = dict.fromkeys(SCHOOLS, 0)
     for number, records_max in enumerate((1, 10_000, 7)):  # another worker each time: states come from the detail
         async with following(pool, log, feed, f"w{number}", msgspec.structs.replace(QUICK, records_max=records_max)):
             for school, history in histories.items():
@@ -141,3 +143,179 @@ async def test_the_views_say_what_the_oracle_says_whatever_the_batches(pool: asy
                 sent[school] = upto
         for school, history in histories.items():
             await check_school(pool, school, history[: sent[school]], rng)
+
+
+# --- who sees what -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def two_schools(pool: asyncpg.Pool, log: EmbeddedLog) -> AsyncIterator[asyncpg.Pool]:
+    """Oak, a member of woods, and elm, each with a pupil and an assessment; and the reader role `reader_one`."""
+    feed = await open_reporting(pool, log)
+    async with following(pool, log, feed, "w"):
+        await send(log, [*small_school("oak", trust="woods"), *small_school("elm")])
+    await pool.execute("DROP ROLE IF EXISTS reader_one; CREATE ROLE reader_one LOGIN")
+    yield pool
+    await pool.execute("DROP OWNED BY reader_one; DROP ROLE reader_one")
+
+
+def small_school(school: str, trust: str | None = None) -> list[AnyFact]:
+    """A school with one pupil, two objectives and one assessment."""
+    told: dict[str, Any] = {"school": school, "recorded_at": datetime(2025, 9, 1, 8, tzinfo=UTC)}
+    objectives = tuple(e.Objective(objective=name, ability="Y3", year_group="3") for name in ("m1", "m2"))
+    return [
+        e.SchoolRegistered(event_id=f"{school}-s", name=school.title(), trust=trust, **told),
+        e.CurriculumPublished(
+            event_id=f"{school}-c",
+            framework="nc",
+            framework_version="1",
+            subjects=(e.Subject(subject="maths", objectives=objectives),),
+            states=(e.State(state="achieved", weight="1"),),
+            **told,
+        ),
+        e.PupilEnrolled(
+            event_id=f"{school}-p",
+            pupil=f"pup_{school}",
+            enrolled_on=date(2025, 9, 1),
+            year_groups=(e.YearGroupFrom("3", date(2025, 9, 1)),),
+            **told,
+        ),
+        assessed(school, 1, "m1", date(2025, 10, 1)),
+    ]
+
+
+def assessed(school: str, number: int, objective: str, day: date, **other: Any) -> ObjectiveAssessed:
+    return ObjectiveAssessed(
+        event_id=f"{school}-a{number}",
+        school=school,
+        recorded_at=datetime(2025, 10, 1, 8, number, tzinfo=UTC),
+        pupil=f"pup_{school}",
+        subject="maths",
+        objective=objective,
+        state="achieved",
+        assessed_on=day,
+        **other,
+    )
+
+
+async def seen(pool: asyncpg.Pool, view: str, role: str = "reader_one") -> set[str]:
+    """The schools that a SELECT without WHERE shows to a role."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL ROLE {role}")
+        return {row["school"] for row in await connection.fetch(f"SELECT DISTINCT school FROM reporting.{view}")}
+
+
+async def test_a_reader_sees_its_schools_and_nothing_without_a_grant(two_schools: asyncpg.Pool) -> None:
+    pool = two_schools
+    grants = (
+        ("school => 'elm'", {"elm"}),
+        ("trust => 'woods'", {"oak", "elm"}),  # beside what was granted before
+    )
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await seen(pool, "school")
+    await pool.execute("GRANT markledger_reporting TO reader_one")
+    assert [await seen(pool, view) for view in sorted(PEOPLES_VIEWS)] == [set()] * len(PEOPLES_VIEWS)
+    for grant, schools in grants:
+        await pool.execute(f"SELECT reporting.allow('reader_one', {grant})")
+        for view in sorted(PEOPLES_VIEWS):
+            assert await seen(pool, view) == schools, (view, grant)
+    assert await pool.fetchval("SELECT reporting.disallow('reader_one', trust => 'woods')") == 1
+    assert await seen(pool, "current_percentage") == {"elm"}
+    assert await pool.fetchval("SELECT reporting.disallow('reader_one')") == 1
+    assert await seen(pool, "band_count") == set()
+    await pool.execute("SELECT reporting.allow('reader_one', everything => true)")
+    assert await seen(pool, "monthly_score") == {"oak", "elm"}
+
+
+async def test_a_reader_may_only_read_and_only_for_itself(two_schools: asyncpg.Pool) -> None:
+    pool = two_schools
+    await pool.execute("SELECT reporting.allow('reader_one', school => 'oak')")
+    refused = (
+        "INSERT INTO reporting_v1.joined VALUES ('oak', 'a', 'b')",
+        "UPDATE reporting_v1.score SET pupil = 'x'",
+        "DELETE FROM reporting_v1.fact",
+        "SELECT * FROM reporting_v1.detail",
+        "SELECT * FROM reporting.reader",
+        "SELECT reporting.allow('reader_one', everything => true)",
+        "SELECT reporting.disallow('reader_one')",
+        "SELECT * FROM timeline_v1.block",
+    )
+    await create_tables(pool, "timeline", 1)
+    async with pool.acquire() as connection:
+        user = urlsplit(await connection.fetchval("SELECT 'x://' || current_user")).hostname
+        for statement in refused:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with connection.transaction():
+                    await connection.execute("SET LOCAL SESSION AUTHORIZATION reader_one")
+                    await connection.execute(statement)
+        async with connection.transaction():
+            await connection.execute("SET LOCAL SESSION AUTHORIZATION reader_one")
+            assert await connection.fetch("SELECT * FROM reporting.schools_of($1)", user) == []  # another's rights
+            own = await connection.fetch("SELECT * FROM reporting.schools_of('reader_one')")
+            assert [row[0] for row in own] == ["oak"]
+
+
+async def test_every_table_is_protected_and_every_column_is_explained(two_schools: asyncpg.Pool) -> None:
+    unprotected = await two_schools.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('reporting_v1') AND relkind = 'r'"
+        " AND NOT (relrowsecurity AND relforcerowsecurity AND pg_get_userbyid(relowner) = 'markledger_projector')"
+    )
+    assert unprotected == []
+    lazy = await two_schools.fetch(
+        "SELECT c.relname, a.attname FROM pg_class c"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        " WHERE c.relnamespace = to_regnamespace('reporting') AND c.relkind IN ('r', 'v')"
+        " AND (coalesce(col_description(c.oid, a.attnum), '') = ''"
+        "      OR coalesce(obj_description(c.oid, 'pg_class'), '') = '')"
+    )
+    assert lazy == []
+    views = {row[0] for row in await two_schools.fetch("SELECT viewname FROM pg_views WHERE schemaname = 'reporting'")}
+    assert views == {*PEOPLES_VIEWS, "freshness"}
+    invokers = await two_schools.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'v' AND relnamespace IN (to_regnamespace('reporting'),"
+        " to_regnamespace('reporting_v1')) AND NOT coalesce('security_invoker=true' = ANY(reloptions), false)"
+    )
+    assert [row["relname"] for row in invokers] == ["freshness"]  # it tells offsets and nothing of any school
+
+
+async def test_a_late_fact_a_withdrawal_and_a_new_version_rewrite_what_they_touch(
+    pool: asyncpg.Pool, log: EmbeddedLog
+) -> None:
+    feed = await open_reporting(pool, log)
+    months = (
+        "SELECT array_agg(overall_percent ORDER BY month) FROM reporting.monthly_score"
+        " WHERE ability = 'any' AND month BETWEEN '2025-09-01' AND '2026-01-01'"
+    )
+    told: dict[str, Any] = {"school": "oak", "recorded_at": datetime(2025, 12, 1, tzinfo=UTC)}
+    steps: tuple[tuple[AnyFact, list[int | None]], ...] = (
+        (assessed("oak", 2, "m2", date(2025, 9, 20)), [50, 100, 100, 100, 100]),  # late: before what was there
+        (e.FactWithdrawn(event_id="w1", withdraws="oak-a1", **told), [50, 50, 50, 50, 50]),
+        (e.FactWithdrawn(event_id="w2", withdraws="w1", **told), [50, 100, 100, 100, 100]),
+        (version("oak", date(2025, 12, 15), "m1", "m2", "m3", "m4"), [50, 100, 100, 50, 50]),
+        (e.PupilLeft(event_id="left", pupil="pup_oak", left_on=date(2025, 12, 31), **told), [50, 100, 100, 50]),
+        (e.SchoolRegistered(event_id="s2", name="Oak", key="ab" * 16, **told), [50, 100, 100, 50]),
+    )
+    async with following(pool, log, feed, "w0"):
+        await send(log, small_school("oak"))
+    assert await pool.fetchval(months) == [None, 50, 50, 50, 50]
+    for number, (fact, expected) in enumerate(steps, 1):
+        async with following(pool, log, feed, f"w{number}"):
+            await send(log, [fact])
+        assert await pool.fetchval(months) == expected, fact
+    facts = await pool.fetch("SELECT event_id FROM reporting.fact ORDER BY 1")
+    assert [row["event_id"] for row in facts] == ["oak-a1", "oak-a2"]
+
+
+def version(school: str, starts: date, *objectives: str) -> e.CurriculumPublished:
+    return e.CurriculumPublished(
+        event_id=f"{school}-c-{starts}",
+        school=school,
+        recorded_at=datetime(2025, 12, 1, tzinfo=UTC),
+        framework="nc",
+        framework_version="2",
+        effective_on=starts,
+        subjects=(
+            e.Subject(subject="maths", objectives=tuple(e.Objective(objective=n, ability="Y3") for n in objectives)),
+        ),
+        states=(e.State(state="achieved", weight="1"),),
+    )
