@@ -91,12 +91,21 @@ def projector_retire(version: ViewsVersion, data_dir: DataDir = None, as_json: A
 
 
 @app.command()
-def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def verify(
+    reporting: Annotated[
+        bool, typer.Option("--reporting", help="Compare the reporting rows of today with what reports answer.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Compare the views with a replay of the log.
 
     Exit code 1 unless they are equal.
     """
-    from services.console.operations import print_verification
+    if reporting:
+        from services.console.reporting_check import print_reporting_verification as print_verification
+    else:
+        from services.console.operations import print_verification
 
     leave(print_verification(settings_of(data_dir=data_dir), as_json))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections import Counter
@@ -17,14 +18,18 @@ import pytest
 from schemas import events as e
 from schemas.documents import FOREVER
 from schemas.events import AnyFact, ObjectiveAssessed
+from schemas.topics import FACTS
+from services.console.reporting_check import verify_reporting
 from services.domain.calendar import month_end
+from services.projector.main import run_projector
 from services.projector.tables import create_tables
 from services.runtime.log.embedded import EmbeddedLog
-from tests.projector_bench import QUICK
+from services.runtime.settings import read_settings
+from tests.projector_bench import PARTITIONS, QUICK, until
 from tests.properties.answers import OracleAnswer, Value
 from tests.properties.histories import generate_history
 from tests.properties.oracle import answer, first_of_each_id, standing
-from tests.reporting_bench import following, open_reporting, send
+from tests.reporting_bench import following, is_level, open_reporting, send
 
 SEED = int(os.environ.get("MARKLEDGER_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 NOW = FOREVER - 1
@@ -293,7 +298,6 @@ async def test_a_late_fact_a_withdrawal_and_a_new_version_rewrite_what_they_touc
         (e.FactWithdrawn(event_id="w2", withdraws="w1", **told), [50, 100, 100, 100, 100]),
         (version("oak", date(2025, 12, 15), "m1", "m2", "m3", "m4"), [50, 100, 100, 50, 50]),
         (e.PupilLeft(event_id="left", pupil="pup_oak", left_on=date(2025, 12, 31), **told), [50, 100, 100, 50]),
-        (e.SchoolRegistered(event_id="s2", name="Oak", key="ab" * 16, **told), [50, 100, 100, 50]),
     )
     async with following(pool, log, feed, "w0"):
         await send(log, small_school("oak"))
@@ -318,4 +322,45 @@ def version(school: str, starts: date, *objectives: str) -> e.CurriculumPublishe
             e.Subject(subject="maths", objectives=tuple(e.Objective(objective=n, ability="Y3") for n in objectives)),
         ),
         states=(e.State(state="achieved", weight="1"),),
+    )
+
+
+# --- the rows and the reports -------------------------------------------------------------------------------------
+
+
+async def test_verify_finds_the_rows_equal_to_the_reports_and_a_row_that_is_not(
+    embedded_database_url: str, pool: asyncpg.Pool, log: EmbeddedLog
+) -> None:
+    rng = random.Random(SEED)
+    print(f"MARKLEDGER_SEED={SEED}")
+    settings = read_settings(database_url=embedded_database_url)
+    await log.create_topic(FACTS.name, PARTITIONS, retention_ms=-1, compacted=False)
+    await send(log, [fact for history in histories_of(rng, 60).values() for _, fact in history])
+    await send(log, small_school("fir"))
+    stop = asyncio.Event()
+    projector = asyncio.create_task(run_projector(settings, stop=stop, pace=QUICK))
+    try:
+
+        async def level() -> bool:
+            if projector.done():
+                projector.result()
+            return await is_level(pool, log)
+
+        await until(level)
+        result = await verify_reporting(pool)
+        assert result.equal, result
+        assert result.schools == len(SCHOOLS) + 1
+        assert result.rows > 0
+    finally:
+        stop.set()
+        await projector
+    await pool.execute(
+        "UPDATE reporting_v1.score SET overall_percents = array_replace(overall_percents, 50::smallint, 49::smallint)"
+        " WHERE school = 'fir'"
+    )
+    result = await verify_reporting(pool)
+    assert not result.equal
+    assert result.differences[0] == (
+        "school fir: pup_fir maths Y3 overall: rows say (49, Fraction(1, 1), Fraction(2, 1)),"
+        " reports say (50, Fraction(1, 1), Fraction(2, 1))"
     )
