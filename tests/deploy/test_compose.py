@@ -17,7 +17,7 @@ from tests.deploy.deploy_files import DEPLOY, document
 
 COMPOSE = document(DEPLOY / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("ingest", "query", "projector-1", "projector-2")
+OURS = ("ingest", "query", "intake", "projector-1", "projector-2")
 VARIABLES = {f"MARKLEDGER_{name.upper()}" for name in Settings.model_fields}
 SECRETS = {f"MARKLEDGER_{name.upper()}_FILE" for name in Settings.secrets}
 
@@ -52,8 +52,8 @@ def test_a_service_may_do_no_more_than_it_needs(name: str) -> None:
 
 
 def test_the_pupils_key_is_only_where_facts_come_in() -> None:
-    assert [name for name in OURS if "pupil_key" in SERVICES[name]["secrets"]] == ["ingest"]
-    assert [name for name in OURS if "identity_key" in SERVICES[name]["secrets"]] == ["ingest", "query"]
+    assert [name for name in OURS if "pupil_key" in SERVICES[name]["secrets"]] == ["ingest", "intake"]
+    assert [name for name in OURS if "identity_key" in SERVICES[name]["secrets"]] == ["ingest", "query", "intake"]
 
 
 def test_all_that_others_wait_for_has_a_health_check() -> None:

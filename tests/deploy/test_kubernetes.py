@@ -10,7 +10,7 @@ from services.runtime.settings import Settings
 from tests.deploy.deploy_files import manifests
 
 MANIFESTS = manifests()
-SERVICES = ("ingest", "query", "projector")
+SERVICES = ("ingest", "query", "intake", "projector")
 
 
 def _pod(name: str) -> dict[str, Any]:
@@ -62,9 +62,10 @@ def test_a_pod_says_what_it_needs(name: str) -> None:
 
 
 def test_the_probes() -> None:
-    for name in ("ingest", "query"):
+    for name in ("ingest", "query", "intake"):
         assert _container(name)["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert _container("ingest")["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    for name in ("ingest", "intake"):
+        assert _container(name)["readinessProbe"]["httpGet"]["path"] == "/readyz"
     # A partition that stands still must not take the reports of every school away.
     assert _container("query")["readinessProbe"]["httpGet"]["path"] == "/healthz"
     projector = _container("projector")

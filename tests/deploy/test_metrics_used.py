@@ -10,9 +10,10 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+import services.ingest.intake.main
 import services.ingest.main
 import services.projector.main
-import services.query.main  # noqa: F401 - the three register every metric of their rooms
+import services.query.main  # noqa: F401 - the four register every metric of their rooms
 from tests.deploy.deploy_files import DEPLOY, ROOT, alert_rules, dashboard, document, manifests
 
 _METRIC = re.compile(r"\bmarkledger_[a-z0-9_]+\b")
@@ -105,5 +106,5 @@ def test_prometheus_asks_the_services_that_compose_runs() -> None:
     running = document(DEPLOY / "compose.yaml")["services"]
     (job,) = document(DEPLOY / "prometheus" / "prometheus.yaml")["scrape_configs"]
     targets = {target for group in job["static_configs"] for target in group["targets"]}
-    assert targets == {"ingest:8080", "query:8080"}
+    assert targets == {"ingest:8080", "query:8080", "intake:8080"}
     assert {target.split(":")[0] for target in targets} <= running.keys()
