@@ -1,6 +1,6 @@
 """Facts a second through the intake: Kafka, database, and the intake alone on this machine, messages of 200 events.
 
-Peers in the same run: a consumer that only decodes the JSON of the same messages, and the same events by POST /v1/events.
+Peers in the same run: a consumer that only decodes the JSON of the same messages, and the same by POST /v1/events.
 """
 
 from __future__ import annotations
