@@ -32,6 +32,9 @@ SCHOOLS_REMEMBERED_MAX = 5_000
 Name = tuple[str, str]
 """A school, and an event id or pupil id in it."""
 
+_BETWEEN = "\x1f"
+"""Stands in no name: all are printable. Two long texts cost a fraction of two long arrays, element by element."""
+
 _names_decoder = msgspec.msgpack.Decoder(VersionNames)
 _year_groups_decoder = msgspec.json.Decoder(tuple[YearGroupFrom, ...])
 
@@ -279,9 +282,11 @@ async def _find_enrolled(connection: Any, marks: Mapping[str, _Marks], asked: Co
 async def _read_given(connection: Any, events: Collection[Name], chosen: Collection[Name]) -> dict[Name, str | None]:
     rows = await connection.fetch(
         "SELECT g.school, g.event_id, g.content FROM ingest.given_event AS g"
-        " JOIN unnest($1::text[], $2::text[]) AS asked (school, event_id) USING (school, event_id)",
-        [school for school, _ in events],
-        [event_id for _, event_id in events],
+        " JOIN unnest(string_to_array($1, $3), string_to_array($2, $3)) AS asked (school, event_id)"
+        " USING (school, event_id)",
+        _BETWEEN.join([school for school, _ in events]),
+        _BETWEEN.join([event_id for _, event_id in events]),
+        _BETWEEN,
     )
     given: dict[Name, str | None] = {
         (row["school"], row["event_id"]): row["content"].hex() if row["content"] else None for row in rows

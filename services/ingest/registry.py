@@ -37,7 +37,7 @@ Placed = tuple[int, Fact]
 _ABOUT_SCHOOLS = frozenset({SchoolRegistered, SchoolJoinedTrust, SchoolLeftTrust})
 _KEPT_BY_TYPE = _ABOUT_SCHOOLS | {PupilEnrolled, FactWithdrawn, CurriculumPublished}
 
-_LARGE_TABLES = ("told", "pupil")
+_LARGE_TABLES = ("told", "given_event", "pupil")
 
 CATCH_UP_RECORDS = 5_000
 _SCHEMA_LOCK = "markledger ingest"
