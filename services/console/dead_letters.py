@@ -38,6 +38,8 @@ _LIST = f"""
 {_LETTERS} ORDER BY d.projection, d.version DESC, d.dead_at, d.topic, d.partition, d.record_offset LIMIT $1"""
 _FIND = f"""
 {_LETTERS} WHERE projection = $1 AND d.version = $2 AND d.topic = $3 AND d.partition = $4 AND d.record_offset = $5"""
+_NEXT_VERSION = """
+SELECT coalesce(max(version) FILTER (WHERE state = 'building'), max(version) + 1, 1) FROM projection.version"""
 _PARTITIONS = """
 SELECT projection, version, topic, count(*) AS partitions FROM projection.partition GROUP BY 1, 2, 3"""
 
@@ -107,7 +109,7 @@ def print_list(settings: Settings, as_json: bool) -> int:
         terminal().print(table_of(columns, rows))
         older = sorted({views_schema(one.projection, one.version) for one in letters if one.standing == "older"})
         if older:
-            print(f"{', '.join(older)}: replaced since; `markledger projector retire` takes its letters away too.")
+            print(f"{', '.join(older)}: replaced since; `markledger projector retire VERSION` takes its letters too.")
     return EXIT_OK
 
 
@@ -130,13 +132,14 @@ def print_replay(settings: Settings, letter_ids: Sequence[str], as_json: bool) -
     """
     places = [parse_id(letter_id) for letter_id in letter_ids]
 
-    async def work(pool: asyncpg.Pool) -> list[Judgement]:
+    async def work(pool: asyncpg.Pool) -> tuple[list[Judgement], int]:
         letters = [await find_letter(pool, place) for place in places] if places else await read_letters(pool)
         counts = {(row[0], row[1], row[2]): row[3] for row in await pool.fetch(_PARTITIONS)} if letters else {}
-        return [judge(letter, counts.get(letter.feed, 0)) for letter in letters]
+        judgements = [judge(letter, counts.get(letter.feed, 0)) for letter in letters]
+        return judgements, await pool.fetchval(_NEXT_VERSION) if letters else 0
 
-    judgements = run_with_pool(settings, work)
-    commands = next_commands(judgements)
+    judgements, version = run_with_pool(settings, work)
+    commands = next_commands(judgements, version)
     if as_json:
         answer = {"dead_letters": judgements, "rebuild_needed": bool(commands), "next": commands}
         print(msgspec.json.encode(answer).decode())
@@ -159,11 +162,20 @@ def told_of(judgements: Sequence[Judgement]) -> str:
     )
 
 
-def next_commands(judgements: Sequence[Judgement]) -> list[str]:
-    """What puts the facts among them into the views, in this order; nothing if there is none."""
-    if not any(judgement.missing for judgement in judgements):
+def next_commands(judgements: Sequence[Judgement], version: int) -> list[str]:
+    """What puts the facts among them into the views, in this order; nothing if there is none.
+
+    `version` is the one that a rebuild makes. It differs from the present one by these facts, which has to be said.
+    """
+    facts = sum(judgement.missing for judgement in judgements)
+    if not facts:
         return []
-    return ["markledger projector rebuild", "markledger projector compare", "markledger projector promote"]
+    reason = f"{facts} dead letters are facts now"
+    return [
+        "markledger projector rebuild",
+        f"markledger projector compare {version}",
+        f'markledger projector promote {version} --despite-differences "{reason}"',
+    ]
 
 
 def judge(letter: Letter, partitions: int) -> Judgement:
