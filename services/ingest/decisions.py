@@ -57,7 +57,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     content: str
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An item of POST /v1/events. `content`: its canonical bytes as sent, without the event id.
 
     `made_id`: the id made of its source, type and content; "" where it is not made yet.

@@ -42,7 +42,7 @@ DOCUMENT_BYTES_MAX = 8 * 1024 * 1024
 _READ_BEFORE = frozenset({"type"})
 
 
-class SentEvent(msgspec.Struct, frozen=True):
+class SentEvent(msgspec.Struct, frozen=True, gc=False):
     """One item of the request: `sent`, or the faults why it is none.
 
     `type_name`: as sent, if it is known. `content`: the canonical bytes of the item as sent, without event_id, for a

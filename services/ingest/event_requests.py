@@ -23,7 +23,7 @@ from services.runtime.positions import encode_position
 ACCEPTED, DUPLICATE, REJECTED = "accepted", "duplicate", "rejected"
 
 
-class ItemError(msgspec.Struct, frozen=True):
+class ItemError(msgspec.Struct, frozen=True, gc=False):
     """Why an item changed nothing."""
 
     pointer: str
@@ -31,7 +31,7 @@ class ItemError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one item. `errors`: all of them, where there are several."""
 
     index: int
