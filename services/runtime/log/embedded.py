@@ -60,10 +60,14 @@ _LOOK_UP = """
 SELECT topic, log_id, partitions, to_regclass('log.record_by_key_' || topic) IS NOT NULL AS compacted
 FROM log.topic WHERE name = $1
 """
-_COMPACT = """
-DELETE FROM log.record WHERE topic = {topic} AND partition = $1 AND key = ANY($2::bytea[]) AND "offset" < $3
+_REPLACE = """
+INSERT INTO log.record (topic, partition, "offset", appended_ms, key, value)
+SELECT {topic}, $1, $2 + place, $3, key, value
+FROM unnest($4::bigint[], $5::bytea[], $6::bytea[]) AS item (place, key, value)
+ON CONFLICT (partition, key) WHERE topic = {topic}
+DO UPDATE SET "offset" = excluded."offset", appended_ms = excluded.appended_ms, value = excluded.value
 """
-"""With the number of the topic in the text: only so may the planner use its index."""
+"""With the number of the topic in the text, as in the index that it needs: what is replaced goes to the new offset."""
 _HEADS = """
 SELECT partition, first_offset, next_offset FROM log.partition WHERE topic = $1 AND partition = ANY($2::int[])
 """
@@ -111,7 +115,8 @@ class EmbeddedLog:
                     )
                     if compacted:
                         await connection.execute(
-                            f"CREATE INDEX record_by_key_{made} ON log.record (partition, key) WHERE topic = {made}"
+                            f"CREATE UNIQUE INDEX record_by_key_{made} ON log.record (partition, key)"
+                            f" WHERE topic = {made}"
                         )
         found = await self.partitions(topic)
         if found != partitions:
@@ -201,7 +206,7 @@ class EmbeddedLog:
                 if len(items) < COPY_FROM_ITEMS:
                     keys, values = [key for key, _ in items], [value for _, value in items]
                     return await connection.fetchval(_APPEND, number, partition, keys, values)  # type: ignore[no-any-return]
-                return await _append_by_copy(connection, number, partition, list(enumerate(items)))
+                return await _append_by_copy(connection, number, partition, items)
         except (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, *_LOST) as error:
             connection.terminate()
             raise AppendOutcomeUnknown(f"the database was lost during an append: {_named(error)}") from error
@@ -295,14 +300,15 @@ async def _append_compacted(
     partition: int,
     items: Sequence[tuple[bytes, bytes | None]],
 ) -> int | None:
-    """Append, and delete what the items replace; of equal keys among them only the last is written."""
-    last = {key: place for place, (key, _) in enumerate(items)}
+    """Append in the place of earlier records of the same keys; of equal keys among the items only the last is kept."""
+    last = {key: (place, key, value) for place, (key, value) in enumerate(items)}
     async with connection.transaction():
-        first = await _append_by_copy(
-            connection, number, partition, [(place, items[place]) for place in sorted(last.values())], count=len(items)
-        )
-        if first is not None:
-            await connection.execute(_COMPACT.format(topic=number), partition, list(last), first)
+        taken = await connection.fetchrow(_TAKE, number, partition, len(items))
+        if taken is None:
+            return None
+        first = int(taken["first"])
+        columns = zip(*last.values(), strict=True)
+        await connection.execute(_REPLACE.format(topic=number), partition, first, taken["now_ms"], *map(list, columns))
     return first
 
 
@@ -310,12 +316,10 @@ async def _append_by_copy(
     connection: asyncpg.pool.PoolConnectionProxy,
     number: int,
     partition: int,
-    placed: Sequence[tuple[int, tuple[bytes, bytes | None]]],
-    count: int | None = None,
+    items: Sequence[tuple[bytes, bytes | None]],
 ) -> int | None:
-    """Append items at their places behind the end; `count` = how many offsets are taken, if there are gaps."""
     async with connection.transaction():
-        taken = await connection.fetchrow(_TAKE, number, partition, len(placed) if count is None else count)
+        taken = await connection.fetchrow(_TAKE, number, partition, len(items))
         if taken is None:
             return None
         first, now_ms = int(taken["first"]), taken["now_ms"]
@@ -323,7 +327,9 @@ async def _append_by_copy(
             "record",
             schema_name="log",
             columns=("topic", "partition", "offset", "appended_ms", "key", "value"),
-            records=((number, partition, first + place, now_ms, key, value) for place, (key, value) in placed),
+            records=(
+                (number, partition, first + place, now_ms, key, value) for place, (key, value) in enumerate(items)
+            ),
         )
     return first
 
