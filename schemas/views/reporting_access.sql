@@ -96,20 +96,21 @@ $policies$;
 -- security_invoker: the policies above hold for whoever asks.
 
 CREATE OR REPLACE VIEW reporting_v{version}.today WITH (security_invoker) AS
-SELECT s.school, reporting.today_in(s.time_zone) AS today FROM reporting_v{version}.school s WHERE s.is_known;
+SELECT s.school, t.today
+  FROM reporting_v{version}.school s
+ CROSS JOIN LATERAL (SELECT reporting.today_in(s.time_zone) AS today OFFSET 0) AS t  -- once a school, not once a row
+ WHERE s.is_known;
 
+-- The three arrays that say which span is meant are unnested, the others are looked into at its place.
 CREATE OR REPLACE VIEW reporting_v{version}.span WITH (security_invoker) AS
 SELECT s.school, s.subject, s.pupil, s.abilities[u.series + 1] AS ability,
        date '0001-01-01' + (u.starts - 1) AS starts_on, date '0001-01-01' + (u.ends - 1) AS ends_on,
-       nullif(u.overall_percent, -1::smallint) AS overall_percent,
-       u.overall_numerator, u.overall_denominator,
-       nullif(u.assessed_percent, -1::smallint) AS assessed_percent,
-       u.assessed_numerator, u.assessed_denominator
+       nullif(s.overall_percents[u.place], -1::smallint) AS overall_percent,
+       s.overall_numerators[u.place] AS overall_numerator, s.overall_denominators[u.place] AS overall_denominator,
+       nullif(s.assessed_percents[u.place], -1::smallint) AS assessed_percent,
+       s.assessed_numerators[u.place] AS assessed_numerator, s.assessed_denominators[u.place] AS assessed_denominator
   FROM reporting_v{version}.score s
- CROSS JOIN LATERAL unnest(s.series, s.starts, s.ends, s.overall_percents, s.overall_numerators, s.overall_denominators,
-                           s.assessed_percents, s.assessed_numerators, s.assessed_denominators)
-    AS u (series, starts, ends, overall_percent, overall_numerator, overall_denominator,
-          assessed_percent, assessed_numerator, assessed_denominator);
+ CROSS JOIN LATERAL unnest(s.series, s.starts, s.ends) WITH ORDINALITY AS u (series, starts, ends, place);
 
 -- Every pupil on roll in every month to now, and the day on which the month is valued: its last, or today.
 CREATE OR REPLACE VIEW reporting_v{version}.pupil_month WITH (security_invoker) AS

@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 
 from services.projector.compaction import Compaction
-from services.projector.detail_rows import DetailRows
 from services.projector.feed import Feed
 from services.projector.projection import Projection
 from services.projector.reporting_store import ReportingStore
+from services.projector.row_upkeep import RowUpkeep
 from services.projector.schools import Schools
 from services.projector.store import SchoolChanges, Store
 
@@ -36,11 +36,11 @@ class Keeping(msgspec.Struct, frozen=True):
     upkeep: Callable[[asyncpg.Pool, Feed, Store, Projection, Schools], Upkeep]
 
 
-def _merge_detail(pool: asyncpg.Pool, feed: Feed, store: Store, projection: Projection, schools: Schools) -> Upkeep:
-    return DetailRows(feed, store)
+def _row_upkeep(pool: asyncpg.Pool, feed: Feed, store: Store, projection: Projection, schools: Schools) -> Upkeep:
+    return RowUpkeep(pool, feed, store)
 
 
 BLOCKS = Keeping(Store, Compaction)
 """Blocks and tails, as the timeline."""
-ROWS = Keeping(ReportingStore, _merge_detail)
+ROWS = Keeping(ReportingStore, _row_upkeep)
 """Plain rows, as the reporting projection."""
