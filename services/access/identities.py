@@ -7,6 +7,7 @@ when it is asked: of what was not withdrawn the last told, field by field. Nothi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -44,6 +45,16 @@ CREATE TABLE IF NOT EXISTS access.identity_partition (
 """
 TABLES_FROM_LOG = ("sealed_identity", "erased_pupil", "identity_partition")
 """They come again from the log of identities; the keys do not."""
+
+_NAMES = """
+SELECT school, pupil, event_id, told_at, arrival, withdrawn, sealed FROM access.sealed_identity
+WHERE school = $1 AND pupil = ANY($2::text[])
+UNION ALL
+SELECT school, pupil, '', 'epoch', 0, false, NULL FROM access.erased_pupil
+WHERE school = $1 AND pupil = ANY($2::text[])
+ORDER BY told_at DESC, arrival DESC
+"""
+"""The last told first; what is sealed is missing of an erased pupil."""
 
 ERASED_NAME = "Erased pupil"
 _LOCK = "markledger access.identity"
@@ -148,18 +159,14 @@ async def names_of(pool: Any, keystore: KeyStore, school: str, pupils: Collectio
 
     Raises what the pools raise: without the key store there are no names.
     """
-    rows = await pool.fetch(
-        "SELECT school, pupil, event_id, withdrawn, sealed FROM access.sealed_identity"
-        " WHERE school = $1 AND pupil = ANY($2::text[]) ORDER BY told_at DESC, arrival DESC",
-        school,
-        list(pupils),
+    asked = list(dict.fromkeys(pupils))
+    rows, keys = await asyncio.gather(
+        pool.fetch(_NAMES, school, asked), keystore.find_keys([(school, pupil) for pupil in asked])
     )
-    erased = await pool.fetch(
-        "SELECT pupil FROM access.erased_pupil WHERE school = $1 AND pupil = ANY($2::text[])", school, list(pupils)
-    )
-    keys = await keystore.find_keys([(school, pupil) for pupil in {row["pupil"] for row in rows}])
     told: dict[str, list[tuple[bool, _Kept]]] = {}
     for row in rows:
+        if row["sealed"] is None:
+            continue
         try:
             kept = _unseal(keys.get((school, row["pupil"])), row)
         except sealing.Damaged:
@@ -167,7 +174,7 @@ async def names_of(pool: Any, keystore: KeyStore, school: str, pupils: Collectio
             continue
         told.setdefault(row["pupil"], []).append((row["withdrawn"], kept))
     names = {pupil: _shown(said) for pupil, said in told.items()}
-    return names | {row["pupil"]: Identity(None, ERASED_NAME) for row in erased}
+    return names | {row["pupil"]: Identity(None, ERASED_NAME) for row in rows if row["sealed"] is None}
 
 
 def _shown(told: list[tuple[bool, _Kept]]) -> Identity:
