@@ -1,4 +1,4 @@
-"""JSON Schemas of the facts, for those who read or write the log in another language; made from `schemas.events`.
+"""JSON Schemas of the facts and of the audit, for those who read the log in another language; made from the Structs.
 
 The files beside this module are what `generate_schemas` says; a test holds them to it. After a change of the
 catalogue: `python -m schemas.jsonschema`.
@@ -10,8 +10,8 @@ import inspect
 
 import msgspec
 
+from schemas.audit import AUDIT_TYPES
 from schemas.codec import FACT_TYPES
-from schemas.events import Fact
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,17 +20,17 @@ def generate_schemas() -> dict[str, bytes]:
     """File name → bytes, one file for the current version of each type of fact."""
     return {
         f"{name}.v{current_version(fact_type)}.json": _schema_of(fact_type)
-        for name, fact_type in sorted(FACT_TYPES.items())
+        for name, fact_type in sorted({**FACT_TYPES, **AUDIT_TYPES}.items())
     }
 
 
-def current_version(fact_type: type[Fact]) -> int:
+def current_version(fact_type: type[msgspec.Struct]) -> int:
     """The version in which facts of this type are written today: the default of the field."""
     (version,) = (field.default for field in msgspec.structs.fields(fact_type) if field.name == "version")
     return int(version)
 
 
-def _schema_of(fact_type: type[Fact]) -> bytes:
+def _schema_of(fact_type: type[msgspec.Struct]) -> bytes:
     schema = {"$schema": DIALECT, **msgspec.json.schema(fact_type)}
     for definition in schema["$defs"].values():
         definition["description"] = inspect.cleandoc(definition["description"])  # alike on every Python
