@@ -132,13 +132,14 @@ class Loop:
                 await wait_for(stop, self._pace.poll_ms / 1000)
                 return
             await self._turns.take()
-            batches = await self._reader.poll(self._pace.records_max, self._pace.poll_ms)
+            records_max = self._turns.share(self._pace.records_max)
+            batches = await self._reader.poll(records_max, self._pace.poll_ms)
             self._turns.note(busy=bool(batches))
             self._leases.saw_log()
         except OffsetOutOfRange as error:
             await self._stop_out_of_range(error)
             return
-        self._note_level(batches)
+        self._note_level(batches, records_max)
         if batches:
             await self._apply(self._only_suspects(batches))
         offsets = {partition: self._expected[partition] for partition in self._assigned & self._expected.keys()}
@@ -205,9 +206,9 @@ class Loop:
 
     # --- the work ------------------------------------------------------------------------------------------------
 
-    def _note_level(self, batches: Mapping[int, Batch]) -> None:
+    def _note_level(self, batches: Mapping[int, Batch], records_max: int) -> None:
         """What a poll that had room for more did not bring has nothing more."""
-        if sum(len(batch.records) for batch in batches.values()) < self._pace.records_max:
+        if sum(len(batch.records) for batch in batches.values()) < records_max:
             self._level_at.update(dict.fromkeys(self._assigned - batches.keys(), _now()))
 
     def _only_suspects(self, batches: Mapping[int, Batch]) -> dict[int, Batch]:

@@ -1,7 +1,8 @@
 """Whose turn it is where two loops share a process: the follower gives way to the leader, and never starves.
 
-While the leader has something to fold, the follower rests three times as long as its last turn took, so it takes at
-most a quarter of the time; as soon as the leader has nothing to do, the follower goes on. Neither knows the other.
+While the leader has something to fold, the follower takes small batches and rests five times as long as its last turn
+took, so it takes at most a sixth of the time; as soon as the leader has nothing to do, the follower goes on. Neither
+knows the other.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-RESTS_PER_TURN = 3.0
-REST_SECONDS_MAX = 5.0
+RESTS_PER_TURN = 5.0
+REST_SECONDS_MAX = 20.0
+FIRST_REST_SECONDS = 1.0
+SMALLER = 4
+"""By how much the batches of a follower are smaller while the leader works."""
 
 
 class Turns(Protocol):
@@ -18,6 +22,9 @@ class Turns(Protocol):
 
     async def take(self) -> None:
         """Wait until it is this loop's turn."""
+
+    def share(self, records_max: int) -> int:
+        """How many records to look for."""
 
     def note(self, *, busy: bool) -> None:
         """Whether there was something to do."""
@@ -28,6 +35,10 @@ class Alone:
 
     async def take(self) -> None:
         """At once."""
+
+    def share(self, records_max: int) -> int:
+        """All of them."""
+        return records_max
 
     def note(self, *, busy: bool) -> None:
         """Nobody waits for it."""
@@ -47,6 +58,11 @@ class Leading(Alone):
         else:
             self._idle.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether there was something to do the last time."""
+        return not self._idle.is_set()
+
     async def wait_idle(self, seconds: float) -> None:
         """Until there is nothing to do for the leader, but no longer than this."""
         try:
@@ -65,6 +81,10 @@ class Following(Alone):
     async def take(self) -> None:
         """When the leader is idle, or after a rest that fits the last turn."""
         now = asyncio.get_running_loop().time
-        if self._began_at is not None:
-            await self._leader.wait_idle(min(RESTS_PER_TURN * (now() - self._began_at), REST_SECONDS_MAX))
+        rest = FIRST_REST_SECONDS if self._began_at is None else RESTS_PER_TURN * (now() - self._began_at)
+        await self._leader.wait_idle(min(rest, REST_SECONDS_MAX))
         self._began_at = now()
+
+    def share(self, records_max: int) -> int:
+        """Few while the leader works, so that a turn is short."""
+        return max(records_max // SMALLER, 1) if self._leader.busy else records_max
