@@ -19,12 +19,14 @@ from services.projector.projection import BlockKey, Changes, Projection, Stored
 from services.projector.replay import SchoolViews
 from services.projector.schools import FACTS_HELD_MAX
 from services.projector.store import SchoolChanges
-from services.runtime.log.interface import Reader, Record
+from services.runtime.log.interface import Batch, Reader, Record
 
 RECORDS_MAX = 10_000
 POLL_MS = 500
-FACTS_A_FOLD = 50_000
+FACTS_A_FOLD = 20_000
 """Facts that wait, over all schools, before each school's are folded as one batch."""
+FACTS_FIRST = 500
+"""The first batch of a school is small: it mostly holds the curriculum, and what it lays out is laid over few facts."""
 
 
 class Built(msgspec.Struct):
@@ -80,16 +82,23 @@ class PartitionBuild:
         return built
 
     async def _pass(self, reader: Reader, built: Built) -> None:
-        next_offset = 0
-        while next_offset < built.until:
-            batch = (await reader.poll(RECORDS_MAX, POLL_MS)).get(self._partition)
-            if batch is None:
-                continue
+        batch: Batch | None = await self._read(reader)
+        while batch is not None:
             records = [record for record in batch.records if record.offset < built.until]
             if records:
                 built.appended_ms = max(built.appended_ms, records[-1].appended_ms)
-            await asyncio.to_thread(self._take, records, built)
-            next_offset = batch.next_offset
+            taking = asyncio.create_task(asyncio.to_thread(self._take, records, built))
+            try:
+                batch = await self._read(reader) if batch.next_offset < built.until else None
+            finally:
+                await taking
+
+    async def _read(self, reader: Reader) -> Batch:
+        """The next records; there are some, if only later."""
+        while True:
+            batch = (await reader.poll(RECORDS_MAX, POLL_MS)).get(self._partition)
+            if batch is not None:
+                return batch
 
     def _take(self, records: Sequence[Record], built: Built) -> None:
         for key, own in self._by_key(records).items():
@@ -130,11 +139,16 @@ class PartitionBuild:
         built.fold_seconds += time.perf_counter() - started
 
     def _fold(self, school: str, keyed: _Keyed) -> None:
+        facts, keyed.waiting = keyed.waiting, []
         if keyed.views is None:
             keyed.views = SchoolViews(self._projection.load_school(school, []))
-        views = keyed.views
-        folded = self._projection.fold(views.state, keyed.waiting)
-        keyed.waiting = []
+            self._fold_batch(keyed, keyed.views, facts[:FACTS_FIRST])
+            facts = facts[FACTS_FIRST:]
+        if facts:
+            self._fold_batch(keyed, keyed.views, facts)
+
+    def _fold_batch(self, keyed: _Keyed, views: SchoolViews, facts: Sequence[tuple[int, AnyFact]]) -> None:
+        folded = self._projection.fold(views.state, facts)
         found = {key: views.blocks[key] for key in folded.needs if key in views.blocks}
         changes: Changes = self._projection.place(views.state, folded, found)
         views.apply(changes)

@@ -8,7 +8,7 @@ keep the version up to date. One rebuild of a projection at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -47,8 +47,10 @@ class Progress(msgspec.Struct, frozen=True):
 
     partition: int
     partitions: int
-    facts: int
-    found: bool
+    schools: int = 0
+    facts: int = 0
+    dead_letters: int = 0
+    found: bool = False
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -83,45 +85,54 @@ async def rebuild(
         partitions = await log.partitions(topic)
         feed = Feed(projection.NAME, version, topic, await log.log_id(topic), partitions)
         async with _owning(pool, feed, worker) as offsets:
-            work = _Rebuild(log, projection, feed, Store(pool, feed, worker), facts_held_max)
+            work = _Rebuild(log, projection, feed, Store(pool, feed, worker), facts_held_max, tell)
             try:
-                built = [await work.build(partition, offsets[partition], tell) for partition in sorted(offsets)]
+                await work.build(offsets)
             finally:
                 await work.close()
         await follow_version(pool, projection.NAME, version)
-    done = [one for one in built if one is not None]
     return Rebuilt(
         version=version,
         partitions=partitions,
-        found=len(built) - len(done),
-        schools=sum(len(one.schools) for one in done),
-        facts=sum(one.facts for one in done),
-        dead_letters=sum(len(one.dead_letters) for one in done),
+        found=sum(one.found for one in work.done),
+        schools=sum(one.schools for one in work.done),
+        facts=sum(one.facts for one in work.done),
+        dead_letters=sum(one.dead_letters for one in work.done),
         seconds=asyncio.get_running_loop().time() - started,
     )
 
 
 class _Rebuild:
-    """The work on the partitions, one after the other."""
+    """The work on the partitions, one after the other; one is written while the next is folded."""
 
-    def __init__(self, log: Log, projection: Projection, feed: Feed, store: Store, facts_held_max: int) -> None:
+    def __init__(
+        self, log: Log, projection: Projection, feed: Feed, store: Store, facts_held_max: int, tell: Tell
+    ) -> None:
         self._log = log
         self._projection = projection
         self._feed = feed
         self._store = store
         self._facts_held_max = facts_held_max
-        self._reader = log.reader(feed.topic)
+        self._tell = tell
+        self._reader = log.reader(self._feed.topic)
+        self.done: list[Progress] = []
 
-    async def build(self, partition: int, offset: int, tell: Tell) -> Built | None:
-        """Build one partition to its present end; None if an earlier run did."""
-        end = (await self._log.bounds(self._feed.topic, partition))[1]
-        built = None
-        if offset == 0:
-            built = Built(0) if end == 0 else await self._fold(partition, end)
-            if end > 0:
-                await self._write(partition, built)
-        tell(Progress(partition, self._feed.partitions, built.facts if built else 0, built is None))
-        return built
+    async def build(self, offsets: Mapping[int, int]) -> None:
+        """Build the partitions that stand at 0, each to its present end."""
+        writing: asyncio.Task[None] | None = None
+        try:
+            for partition, offset in sorted(offsets.items()):
+                end = (await self._log.bounds(self._feed.topic, partition))[1]
+                if offset > 0 or end == 0:
+                    self._note(Progress(partition, self._feed.partitions, found=offset > 0))
+                    continue
+                built = await self._fold(partition, end)
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(partition, built))
+        finally:
+            if writing is not None:
+                await writing
 
     async def close(self) -> None:
         """Leave the log."""
@@ -149,6 +160,19 @@ class _Rebuild:
         )
         dead_letters = [(partition, dead) for dead in built.dead_letters]
         await self._store.commit_in_parts([move], _in_parts(built.schools), dead_letters)
+        self._note(
+            Progress(
+                partition,
+                self._feed.partitions,
+                schools=len(built.schools),
+                facts=built.facts,
+                dead_letters=len(built.dead_letters),
+            )
+        )
+
+    def _note(self, progress: Progress) -> None:
+        self.done.append(progress)
+        self._tell(progress)
 
 
 @asynccontextmanager
