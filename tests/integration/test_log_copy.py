@@ -12,16 +12,17 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from schemas.topics import EMBEDDED_PARTITIONS, FACTS, KAFKA_PARTITIONS, partition_for
+from schemas.topics import EMBEDDED_PARTITIONS, FACTS, IDENTITY, KAFKA_PARTITIONS, partition_for
 from services.console.log_copy import print_log_copy, refuse_while_running, run_statements, unbinding
 from services.ingest.registry import Registry
 from services.projector.decoding import decode_records
 from services.projector.main import run_projector, verify_views
 from services.projector.verify import VerifyResult
-from services.runtime.log.copying import Copied, CopyRefused, copy_topic
+from services.runtime.log.copying import Copied, CopyRefused, copy_compacted_topic, copy_topic
 from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.log.interface import Log, LogRecreated, Record
 from services.runtime.log.kafka import KafkaLog
+from services.runtime.log.scanning import read_stretch
 from services.runtime.postgres import open_pool
 from services.runtime.settings import Settings, read_settings
 from tests.projector_bench import append, assessed, home, record, some_facts, until
@@ -159,6 +160,37 @@ async def test_a_source_that_grows_is_told_and_the_rest_comes_with_the_next_copy
         await copy_topic(source, target, FACTS.name, grow)
     await appended[0]
     assert (await copied(source, target)).copied == 1
+
+
+async def test_of_a_compacted_topic_the_last_values_are_copied_and_gaps_do_not_matter(source: Log, target: Log) -> None:
+    name = IDENTITY.name
+    await source.create_topic(name, EMBEDDED_PARTITIONS, retention_ms=-1, compacted=True)
+    await target.create_topic(name, KAFKA_PARTITIONS, retention_ms=-1, compacted=True)
+    schools = [f"school-{number}".encode() for number in range(12)]
+    last: dict[bytes, bytes | None] = {}
+    for value in (b"first", b"second", None, b"last"):
+        for number, school in enumerate(schools):
+            partition = partition_for(school, EMBEDDED_PARTITIONS)
+            items = [(school + b"\0pup_%d\0e" % pupil, value) for pupil in range(3 if value != b"last" else number % 3)]
+            await source.append(name, partition, items)
+            last.update(items)
+    one = await copy_compacted_topic(source, target, name, lambda _: None)
+    assert (one.records, one.copied, one.found) == (36, 36, 0)
+    again = await copy_compacted_topic(source, target, name, lambda _: None)
+    assert (again.records, again.copied, again.found) == (36, 0, 36)
+    key = schools[0] + b"\0pup_0\0e"
+    await source.append(name, partition_for(schools[0], EMBEDDED_PARTITIONS), [(key, b"newer")])
+    assert (await copy_compacted_topic(source, target, name, lambda _: None)).copied == 1
+    found: dict[bytes | None, bytes | None] = {}
+    for school in schools:
+        partition = partition_for(school, KAFKA_PARTITIONS)
+        _, end = await target.bounds(name, partition)
+        async for records in read_stretch(target, name, partition, 0, end):
+            found |= {record.key: record.value for record in records}
+    assert found == {**last, key: b"newer"}
+    await target.append(name, 0, [(b"foreign\0pup_0\0e", b"x")])
+    with pytest.raises(CopyRefused, match="this log has not"):
+        await copy_compacted_topic(source, target, name, lambda _: None)
 
 
 async def test_no_copy_while_a_service_runs(embedded_database_url: str) -> None:
