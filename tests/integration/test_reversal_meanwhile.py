@@ -82,6 +82,7 @@ async def test_while_another_import_of_the_same_school_runs(service: Service, ba
     assert again == (0, 0, 112, 0)
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 async def test_the_same_import_twice_at_once(service: Service, backend: Backend) -> None:
     first = (await service.send("assessments", marks("achieved", "oak", "elm"))).json()
     address = f"/v1/imports/{first['import_id']}/reverse"
@@ -96,6 +97,7 @@ async def test_the_same_import_twice_at_once(service: Service, backend: Backend)
     assert await service.counts("assessments", marks("achieved", "oak", "elm")) == (112, 0, 0, 0)
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 async def test_a_reversal_and_a_withdrawal_of_one_of_its_facts(service: Service) -> None:
     first = (await service.send("assessments", marks("achieved", "oak"))).json()
     one = next(fact.event_id for fact in await service.facts() if isinstance(fact, ObjectiveAssessed))
