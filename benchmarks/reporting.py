@@ -1,7 +1,8 @@
-"""How fast the reporting projection follows the log, and what the timeline loses by it: the same facts, three runs.
+"""How fast the reporting projection follows the log, and what the timeline loses by it: the same facts, five runs.
 
-First the timeline alone, then the reporting projection alone (as when the timeline is level), then both in one process
-as the projector runs them. The log is there before the runs begin.
+The timeline alone and both in one process, as the projector runs them, in turns and twice, so that a noisy minute hits
+both; then the reporting projection alone, as when the timeline is level. The log is there before the runs begin. The
+figure of processor time says what a machine would do that does nothing else.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
+import psutil
 
 from benchmarks.figures import Figure
 from schemas import events as e
@@ -38,6 +42,7 @@ DAYS = 400
 STARTS_ON = date(2025, 9, 1)
 STATES = ("not_yet", "partly", "achieved")
 CHUNK = 5_000
+ROUNDS = 2
 POLL_SECONDS = 0.05
 
 
@@ -50,14 +55,24 @@ def measure_reporting(assessments: int, back_end: str) -> Iterator[Figure]:
             rates = asyncio.run(_measure(server.url, assessments))
         finally:
             server.stop()
-    alone, follows, shared = rates
     note = f"{assessments:,} assessments, {SCHOOLS} schools, {back_end}"
-    yield Figure("reporting follows the log", follows, "facts/s", "≥ 10,000", note)
-    yield Figure("timeline alone", alone, "facts/s", "", note)
-    yield Figure("timeline with reporting", shared, "facts/s", f"≥ {alone * 2 / 3:,.0f}", f"{note}, same process")
+    yield Figure("reporting follows the log", rates.follows, "facts/s", "≥ 10,000", note)
+    yield Figure(
+        "reporting, by processor time", rates.by_processor, "facts/s", "≥ 10,000", f"{note}, PostgreSQL included"
+    )
+    yield Figure("timeline alone", rates.alone, "facts/s", "", note)
+    goal = f"≥ {rates.alone * 2 / 3:,.0f}"
+    yield Figure("timeline with reporting", rates.shared, "facts/s", goal, f"{note}, same process")
 
 
-async def _measure(url: str, assessments: int) -> tuple[float, float, float]:
+class _Rates(NamedTuple):
+    alone: float
+    shared: float
+    follows: float
+    by_processor: float
+
+
+async def _measure(url: str, assessments: int) -> _Rates:
     async with asyncpg.create_pool(url, min_size=2, max_size=8) as pool:
         log = EmbeddedLog(pool)
         try:
@@ -67,10 +82,18 @@ async def _measure(url: str, assessments: int) -> tuple[float, float, float]:
             feeds = {
                 name: Feed(name, 1, FACTS.name, log_id, EMBEDDED_PARTITIONS) for name in (timeline.NAME, reporting.NAME)
             }
-            alone = facts / await _run(pool, log, feeds, (timeline.NAME,), timeline.NAME)
+            seconds: dict[bool, list[float]] = {False: [], True: []}
+            for shared in (False, True) * ROUNDS:
+                running = (timeline.NAME, reporting.NAME) if shared else (timeline.NAME,)
+                seconds[shared].append(await _run(pool, log, feeds, running, timeline.NAME))
+            processor = _processor_seconds()
             follows = facts / await _run(pool, log, feeds, (reporting.NAME,), reporting.NAME)
-            both = facts / await _run(pool, log, feeds, (timeline.NAME, reporting.NAME), timeline.NAME)
-            return alone, follows, both
+            return _Rates(
+                alone=facts * ROUNDS / sum(seconds[False]),
+                shared=facts * ROUNDS / sum(seconds[True]),
+                follows=follows,
+                by_processor=facts / (_processor_seconds() - processor),
+            )
         finally:
             await log.close()
 
@@ -83,6 +106,7 @@ async def _run(
         await pool.execute(f"DROP SCHEMA IF EXISTS {name}_v1 CASCADE")
         await create_tables(pool, name, 1)
     await pool.execute("TRUNCATE projection.partition, projection.worker")
+    await pool.execute("CHECKPOINT")
     stop, leading = asyncio.Event(), Leading()
     started = time.monotonic()
     tasks = []
@@ -102,6 +126,16 @@ async def _run(
     finally:
         stop.set()
         await asyncio.gather(*tasks)
+
+
+def _processor_seconds() -> float:
+    """Of this process and of the servers that it started."""
+    seconds = 0.0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 async def _is_level(pool: asyncpg.Pool, log: EmbeddedLog, name: str) -> bool:

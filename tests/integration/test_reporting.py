@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -364,3 +366,32 @@ async def test_verify_finds_the_rows_equal_to_the_reports_and_a_row_that_is_not(
         "school fir: pup_fir maths Y3 overall: rows say (49, Fraction(1, 1), Fraction(2, 1)),"
         " reports say (50, Fraction(1, 1), Fraction(2, 1))"
     )
+
+
+async def test_workers_that_are_killed_count_every_fact_once(
+    embedded_database_url: str, pool: asyncpg.Pool, log: EmbeddedLog
+) -> None:
+    rng = random.Random(SEED)
+    print(f"MARKLEDGER_SEED={SEED}")
+    await open_reporting(pool, log)
+    histories = histories_of(rng, 30)
+    await send(log, [fact for history in histories.values() for _, fact in history])
+
+    async def come_to(records: int) -> None:
+        async def there() -> bool:
+            return (await pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM projection.partition")) >= records
+
+        await until(there)
+
+    for number in (1, 2):
+        with start_worker(embedded_database_url, f"w{number}") as worker:
+            await come_to(len(SCHOOLS) * 30 * number // 3)
+            worker.kill()
+    async with following(pool, log, await open_reporting(pool, log), "last"):
+        pass
+    for school, history in histories.items():
+        await check_school(pool, school, history, rng)
+
+
+def start_worker(url: str, name: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "tests.reporting_process", url, name])
