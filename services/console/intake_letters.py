@@ -17,7 +17,6 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, errors
 
 from schemas.topics import INTAKE, INTAKE_DEAD
-from services.console.dead_letters import printable_bytes
 from services.console.failures import UsageError
 from services.console.printing import clean, table_of, terminal
 from services.ingest.intake.letters import DETAIL, ORIGIN, REASON, sent_headers
@@ -104,6 +103,8 @@ def parse_id(letter_id: str) -> tuple[int, int]:
 
 def described(letter: Letter) -> dict[str, Any]:
     """What `show` tells, in its order."""
+    from services.console.dead_letters import printable_bytes  # it stands on the projector, which takes seconds to load
+
     return {
         "id": letter.letter_id,
         "reason": letter.header(REASON),

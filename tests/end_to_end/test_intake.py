@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from schemas.topics import CHANGES, INTAKE, INTAKE_DEAD
+from services.console.intake_letters import NoSuchLetter, print_letter
+from services.runtime.settings import read_settings
 from tests.end_to_end import streams
 from tests.end_to_end.product import Product, read_report
 from tests.servers.backend import delete_topics
@@ -167,12 +169,11 @@ def test_of_a_body_only_the_refused_events_are_set_aside_and_a_replay_brings_the
     (letter_id,) = [each["id"] for each in json.loads(listed.stdout)["intake_letters"] if each["origin"] == origin]
     shown = streaming.product.run_command("intake-letters", "show", letter_id, "--json")
     assert json.loads(shown.stdout)["reason"] == "unknown_school"
-    for _ in range(2):
-        replayed = streaming.product.run_command("intake-letters", "replay", letter_id, "--json")
-        assert json.loads(replayed.stdout) == {"replayed": 1}, replayed.stderr
+    replayed = streaming.product.run_command("intake-letters", "replay", letter_id, letter_id, "--json")
+    assert json.loads(replayed.stdout) == {"replayed": 2}, replayed.stderr
     streaming.wait_for("not-yet", 1)
-    missing = streaming.product.run_command("intake-letters", "show", "0:999999999")
-    assert missing.returncode == 1 and "there is no letter" in missing.stderr
+    with pytest.raises(NoSuchLetter):
+        print_letter(read_settings(kafka_bootstrap=streaming.bootstrap), "0:999999999", True)
 
 
 def test_large_messages_are_split_and_one_event_that_is_too_large_is_set_aside(streaming: Streaming) -> None:

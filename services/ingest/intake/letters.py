@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from services.ingest.event_requests import ItemResult
 from services.ingest.intake.messages import CONTENT_TYPE, JSON, Headers, Message
 from services.ingest.problem_codes import PROBLEM_CODES
+
+if TYPE_CHECKING:  # the commands read letters without the way in
+    from services.ingest.event_requests import ItemResult
 
 OWN_HEADERS: Final = "markledger-"
 REASON: Final = "markledger-reason"
