@@ -196,6 +196,30 @@ async def read_erasures(connection: Any, schools: Collection[str]) -> dict[Pupil
     return {(row["school"], row["pupil"]): _erasure_decoder.decode(row["marker"]) for row in rows}
 
 
+async def read_open_names(connection: Any) -> list[ToldIdentity]:
+    """What releases before 0.2 kept unsealed; nothing once `drop_open_names` has been here."""
+    if await connection.fetchval("SELECT to_regclass('access.identity_told')") is None:
+        return []
+    rows = await connection.fetch(
+        "SELECT school, pupil, event_id, told_at, sealed FROM access.identity_told ORDER BY arrival"
+    )
+    return [
+        ToldIdentity(
+            row["school"],
+            row["pupil"],
+            row["event_id"],
+            row["told_at"],
+            **msgspec.structs.asdict(_decoder.decode(row["sealed"])),
+        )
+        for row in rows
+    ]
+
+
+async def drop_open_names(connection: Any) -> None:
+    """Drop the tables in which names lay open."""
+    await connection.execute("DROP TABLE IF EXISTS access.identity_told, access.identity")
+
+
 async def find_told(connection: Any, told: Collection[Told]) -> set[Told]:
     """Those of these that are kept."""
     rows = await connection.fetch(

@@ -73,6 +73,17 @@ class IdentityLog:
                 async with self._pool.acquire() as connection, connection.transaction():
                     await connection.execute("SELECT FROM ingest.partition WHERE partition = $1 FOR UPDATE", partition)
                     await self._hold(connection, [partition])
+        await self.seal_open_names()
+
+    async def seal_open_names(self) -> None:
+        """Bring what an earlier release kept unsealed into this log, and drop it there."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            told = await identities.read_open_names(connection)
+            if told:
+                await connection.execute("SELECT FROM ingest.partition ORDER BY partition FOR UPDATE")
+                await self.remember(connection, [Naming(each, is_new=False) for each in told])
+                _log.info("names of an earlier release are sealed", records=len(told))
+            await identities.drop_open_names(connection)
 
     async def remember(self, connection: Any, names: Sequence[Naming]) -> None:
         """Keep what was told, in the caller's transaction and in the log, durably. Erased pupils stay erased.

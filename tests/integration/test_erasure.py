@@ -173,6 +173,32 @@ async def test_lost_tables_come_again_from_the_log_and_the_erased_do_not(service
     assert not await open_keystore(backend.settings, service.pool).find_keys([("oak", A1)])
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_names_that_an_earlier_release_kept_open_are_sealed_at_the_start(
+    service: Service, backend: Backend
+) -> None:
+    everyone = [IDS.pupil("oak", each) for each in ("A1", "A2")]
+    expected = await names(service, backend, *everyone)
+    await service.pool.execute(
+        "CREATE TABLE access.identity (x text); CREATE TABLE access.identity_told (school text, event_id text,"
+        " pupil text, told_at timestamptz, arrival bigint GENERATED ALWAYS AS IDENTITY, sealed bytea)"
+    )
+    for pupil, reference, name in ((everyone[0], "A1", "Ann Ash"), (everyone[1], "A2", "Ben Birch")):
+        given, family = name.split()
+        kept = msgspec.json.encode({"reference": reference, "given_name": given, "family_name": family})
+        await service.pool.execute(
+            "INSERT INTO access.identity_told (school, event_id, pupil, told_at, sealed)"
+            " SELECT school, event_id, pupil, recorded_at, $1 FROM ingest.pupil WHERE school = 'oak' AND pupil = $2",
+            kept,
+            pupil,
+        )
+    await service.pool.execute("TRUNCATE access.sealed_identity")
+    async with served(backend):
+        assert await names(service, backend, *everyone) == expected
+    assert await service.pool.fetchval("SELECT to_regclass('access.identity_told')") is None
+    assert await service.pool.fetchval("SELECT to_regclass('access.identity')") is None
+
+
 SAVED = ("keystore.pupil_key", "access.sealed_identity", "access.erased_pupil", "access.identity_partition")
 
 
