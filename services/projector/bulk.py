@@ -82,7 +82,7 @@ class PartitionBuild:
         return built
 
     async def _pass(self, reader: Reader, built: Built) -> None:
-        batch: Batch | None = await self._read(reader)
+        batch: Batch | None = await self._read(reader) if built.until > 0 else None
         while batch is not None:
             records = [record for record in batch.records if record.offset < built.until]
             if records:

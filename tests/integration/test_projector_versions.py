@@ -63,9 +63,10 @@ async def tell(log: Log, records: Sequence[tuple[str, bytes]]) -> None:
 
 @asynccontextmanager
 async def projecting(backend: Backend) -> AsyncIterator[asyncio.Task[None]]:
-    """The projector itself, at work."""
+    """The projector itself at work, on the timeline alone."""
+    settings = backend.settings.model_copy(update={"reporting": False})
     stop = asyncio.Event()
-    task = asyncio.create_task(run_projector(backend.settings, stop=stop, pace=PACE))
+    task = asyncio.create_task(run_projector(settings, stop=stop, pace=PACE))
     try:
         yield task
     finally:
@@ -76,7 +77,7 @@ async def projecting(backend: Backend) -> AsyncIterator[asyncio.Task[None]]:
 async def level(pool: asyncpg.Pool, log: Log, *versions: int) -> None:
     """Wait until these versions hold all that is in the log."""
     ends = {p: (await log.bounds(FACTS.name, p))[1] for p in range(await log.partitions(FACTS.name))}
-    query = "SELECT partition, next_offset FROM projection.partition WHERE version = $1"
+    query = "SELECT partition, next_offset FROM projection.partition WHERE projection = 'timeline' AND version = $1"
 
     async def there() -> bool:
         if await pool.fetchval("SELECT to_regclass('projection.partition')") is None:
@@ -134,7 +135,12 @@ async def test_a_version_is_built_beside_the_live_one_compared_promoted_and_reti
         await retire(pool, timeline.NAME, 1)
         assert await states(pool) == {1: "retired", 2: "following"}
         assert await pool.fetchval("SELECT to_regnamespace('timeline_v1')") is None
-        assert await pool.fetchval("SELECT count(*) FROM projection.partition WHERE version = 1") == 0
+        assert (
+            await pool.fetchval(
+                "SELECT count(*) FROM projection.partition WHERE version = 1 AND projection = 'timeline'"
+            )
+            == 0
+        )
         assert await version_read() == 2
         assert not live.done()
     async with projecting(backend):  # a start makes no retired version again
@@ -319,7 +325,7 @@ async def test_a_record_that_only_this_release_reads_gets_into_place_by_a_rebuil
         async with projecting(backend):
             await level(pool, log, 1)
     async with projecting(backend):
-        letters = "SELECT version FROM projection.dead_letter"
+        letters = "SELECT version FROM projection.dead_letter WHERE projection = 'timeline'"
         assert [row["version"] for row in await pool.fetch(letters)] == [1]
         assert not await is_equal_to_the_log(pool, log)
         assert (await built(pool, log)).dead_letters == 0
