@@ -31,7 +31,6 @@ PROBLEM_TEXTS: dict[str, str] = {
     "scope_too_wide": "A key that makes keys can only give schools and trusts that it names itself.",
     "unknown_key_id": "There is no key with this id among those that you may see. GET /v1/keys lists them.",
     "invalid_key_request": "The body of POST /v1/keys has faults; its errors name the fields.",
-    "malformed_body": "The body is no JSON object, is not UTF-8, or says the same name twice.",
     "unknown_field": "The body has a field that is not known. Leave it out, or correct its name.",
     "invalid_name": "A key is named with 1 to 128 printable characters.",
     "invalid_scope": "A key has exactly one of schools, trusts and all.",
