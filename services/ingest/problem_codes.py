@@ -33,7 +33,7 @@ _FILES = {
         "A curriculum file is larger than whole versions can be gathered from: send the versions in several files."
     ),
     "wrong_number_of_fields": "A line has another number of fields than the header: check its delimiters and quotes.",
-    "malformed_body": "The body is no JSON object, is not UTF-8, or says the same name twice.",
+    "malformed_erasure": "An erasure names a school and a pupil, as texts of one JSON object, and nothing else.",
     "not_an_object": "A JSON object was expected: send one with the names of the columns as keys.",
     "repeated_key": (
         "A row has the key of an earlier row of the same file: a file says a thing once; take one of them out."

@@ -250,7 +250,7 @@ def _erasure_handlers(serving: Serving) -> list[BaseRouteHandler]:
             asked = msgspec.json.decode(await _read_body(request, KEY_BYTES_MAX), type=ErasureRequest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             detail = 'Send {"school": "…", "pupil": "…"}: the pupil by the school\'s own reference, or by id.'
-            raise Problem(422, "malformed_body", "The body could not be read", detail) from fault
+            raise Problem(422, "malformed_erasure", "The body could not be read", detail) from fault
         await serving.ledger()
         erased = await serving.eraser.erase(caller_of(access), asked.school, asked.pupil, request_id_of(request.scope))
         return Response(

@@ -45,6 +45,7 @@ PROBLEM_TEXTS: dict[str, str] = {
     "repeated_parameter": "This parameter can be given once.",
     "too_many_parameters": "The query string has more parameters than any report needs.",
     "missing_parameter": "The report needs this parameter.",
+    "malformed_body": "The body is no JSON object, is not UTF-8, or says the same name twice.",
     "malformed_escape": "Percent signs start two hexadecimal digits, and the bytes they stand for are UTF-8.",
     "value_too_long": "The value is longer than any name of its kind.",
     "unprintable_character": "The value has a control character.",
