@@ -231,6 +231,25 @@ async def find_told(connection: Any, told: Collection[Told]) -> set[Told]:
     return {(row["school"], row["pupil"], row["event_id"]) for row in rows}
 
 
+async def find_readable(connection: Any, keystore: KeyStore, told: Collection[Told]) -> set[Told]:
+    """Those of these that are kept and can be opened: not so what a restored key store has no key for."""
+    rows = await connection.fetch(
+        "SELECT school, pupil, event_id, sealed FROM access.sealed_identity"
+        " JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked (school, pupil, event_id)"
+        " USING (school, pupil, event_id)",
+        *_columns(told, 3),
+    )
+    keys = await keystore.find_keys({(row["school"], row["pupil"]) for row in rows})
+    readable: set[Told] = set()
+    for row in rows:
+        try:
+            _unseal(keys.get((row["school"], row["pupil"])), row)
+        except sealing.Damaged:
+            continue
+        readable.add((row["school"], row["pupil"], row["event_id"]))
+    return readable
+
+
 async def find_told_of(connection: Any, pupils: Collection[Pupil]) -> list[Told]:
     """All that is kept of these pupils."""
     rows = await connection.fetch(

@@ -46,6 +46,10 @@ Pupil = tuple[str, str]
 """A school and a pupil id."""
 
 
+class KeyStoreUnusable(Exception):
+    """The key store answers, but the identity key of this installation does not open what is in it."""
+
+
 class KeyStore:
     """The keys in the database of `pool`, which need not be that of the rest. Methods raise what the pool raises."""
 
@@ -62,7 +66,10 @@ class KeyStore:
         return self._unwrapped(await self._pool.fetch(_FIND, *_columns(pupils)))
 
     async def make_keys(self, pupils: Collection[Pupil]) -> dict[Pupil, bytes]:
-        """The key of each, made where there is none; durable on return. Raises Damaged for one that does not unwrap."""
+        """The key of each, made where there is none; durable on return.
+
+        Raises KeyStoreUnusable for one that does not unwrap: to make it anew would lose every name under it.
+        """
         found = await self.find_keys(pupils)
         missing = [pupil for pupil in dict.fromkeys(pupils) if pupil not in found]
         if not missing:
@@ -75,7 +82,9 @@ class KeyStore:
         if len(ours) < len(made):  # somebody else made them in between, or they do not unwrap
             found |= await self.find_keys([pupil for pupil in missing if pupil not in ours])
             if any(pupil not in found for pupil in missing):
-                raise Damaged("a key of the key store does not unwrap: is MARKLEDGER_IDENTITY_KEY the one it had?")
+                raise KeyStoreUnusable(
+                    "a key of the key store does not unwrap: is MARKLEDGER_IDENTITY_KEY the one it had?"
+                )
         return found
 
     async def destroy_keys(self, pupils: Collection[Pupil]) -> None:

@@ -16,6 +16,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from services.access.keystore import KeyStoreUnusable
 from services.runtime.log.interface import AppendOutcomeUnknown, LogUnavailable
 
 RETRY_AFTER_SECONDS = 2
@@ -120,7 +121,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether `error` says that the database or the log is away, not that the request is wrong."""
+    """Whether `error` says that database, log or key store are of no use now, not that the request is wrong."""
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but of the code's own making
         return False
     outages = (
@@ -131,6 +132,7 @@ def is_outage(error: BaseException) -> bool:
         asyncpg.InsufficientResourcesError,
         OSError,  # TimeoutError and ConnectionError are OSErrors
         LogUnavailable,
+        KeyStoreUnusable,
     )
     return isinstance(error, outages)
 

@@ -97,7 +97,7 @@ class IdentityLog:
         erasures = await identities.read_erasures(connection, {school for school, _, _ in first})
         followers = await self._find_followers(connection, erasures, first.values())
         again = [name for name, each in first.items() if not each.is_new]
-        kept = await identities.find_told(connection, again) if again else set()
+        kept = await identities.find_readable(connection, self._keystore, again) if again else set()
         told = [
             each.told
             for name, each in first.items()

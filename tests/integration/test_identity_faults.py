@@ -128,3 +128,31 @@ class _Elsewhere:
 
     def __init__(self, backend: Backend, settings: Any) -> None:
         self.database_url, self.settings = backend.database_url, settings
+
+
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_a_key_that_a_backup_did_not_have_is_made_anew_when_the_pupil_is_sent_again(backend: Backend) -> None:
+    async with served(backend) as service:
+        await started(service)
+        await service.counts("pupils", PUPILS)
+        await service.pool.execute("DELETE FROM keystore.pupil_key")
+        assert A1 not in await names(service, backend, A1), "without its key nobody can read it"
+        facts = await service.facts()
+        assert (await service.counts("pupils", PUPILS))[1] == 0
+        assert (await names(service, backend, A1))[A1].name == "Ann Ash"
+        assert await service.facts() == facts, "the ledger learned nothing new"
+
+
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_under_another_identity_key_no_name_is_taken_in_and_none_is_lost(backend: Backend) -> None:
+    async with served(backend) as service:
+        await started(service)
+        await service.counts("pupils", PUPILS)
+        wrapped = await service.pool.fetch("SELECT * FROM keystore.pupil_key")
+        await service.pool.execute("UPDATE keystore.pupil_key SET wrapped = 'x'")
+        assert (await service.send("pupils", PUPILS.replace("Ann", "Anne"))).status_code == 503
+        for row in wrapped:
+            await service.pool.execute(
+                "UPDATE keystore.pupil_key SET wrapped = $1 WHERE pupil = $2", row["wrapped"], row["pupil"]
+            )
+        assert (await names(service, backend, A1))[A1].name == "Ann Ash"
