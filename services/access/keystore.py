@@ -6,6 +6,7 @@ long: without it names are neither kept nor shown, and everything else goes on. 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Mapping
 
 import asyncpg
@@ -107,10 +108,11 @@ class KeyStore:
             return
         if self._own_pool:
             await self._pool  # at once: it has no connection until it needs one
-        if await self._pool.fetchval("SELECT to_regclass('keystore.pupil_key')") is None:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", _LOCK)
-                await connection.execute(_TABLES)
+        while await self._pool.fetchval("SELECT to_regclass('keystore.pupil_key')") is None:
+            with contextlib.suppress(asyncpg.UniqueViolationError):  # IF NOT EXISTS may miss what was just made
+                async with self._pool.acquire() as connection, connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", _LOCK)
+                    await connection.execute(_TABLES)
         self._ready = True
 
     def _unwrapped(self, rows: Iterable[Mapping[str, object]]) -> dict[Pupil, bytes]:

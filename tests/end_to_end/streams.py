@@ -45,6 +45,8 @@ def read(bootstrap: str, topic: str) -> list[Any]:
         async with consumer:
             partitions = [TopicPartition(topic, each) for each in await _partitions(consumer, topic)]
             ends = {at: end for at, end in (await consumer.end_offsets(partitions)).items() if end}
+            if not ends:
+                return []
             consumer.assign(list(ends))
             await consumer.seek_to_beginning(*ends)
             records: list[Any] = []

@@ -11,8 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -30,32 +29,11 @@ SEED = int(os.environ.get("MARKLEDGER_TEST_SEED", "0")) or random.SystemRandom()
 BACK_SECONDS = 15.0
 SEND_SECONDS = 180.0
 VICTIMS = ("projector", "ingest", "log server")
-BACK_ENDS = ("embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres_server]))
 
 Kill = Callable[[], None]
 
 
-@pytest.fixture
-def broker(request: pytest.FixtureRequest, back_end: str) -> KafkaBroker | None:
-    """The Kafka node of the test, if it runs on one; it runs again afterwards."""
-    return request.getfixturevalue("fresh_kafka") if back_end == "kafka" else None
-
-
-@pytest.fixture
-def product(
-    request: pytest.FixtureRequest, back_end: str, broker: KafkaBroker | None, tmp_path: Path
-) -> Iterator[Product]:
-    """A running product on the back end."""
-    environment = {}
-    if broker is not None:
-        environment["MARKLEDGER_KAFKA_BOOTSTRAP"] = broker.bootstrap
-        environment["MARKLEDGER_DATABASE_URL"] = request.getfixturevalue("server_database_url")
-    with Product(tmp_path / "data", environment) as running:
-        yield running
-
-
 @pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("back_end", BACK_ENDS)
 def test_killed_during_an_import(product: Product, back_end: str, broker: KafkaBroker | None, victim: str) -> None:
     chance = random.Random(f"{SEED} {back_end} {victim}")
     kill = _killer(product, broker, victim)

@@ -11,8 +11,6 @@ import os
 import random
 import subprocess
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -28,13 +26,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.end_to_end]
 KILLS = int(os.environ.get("MARKLEDGER_TEST_KILLS", "1"))
 SEED = int(os.environ.get("MARKLEDGER_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 SECONDS_MAX = 120.0
-
-
-@pytest.fixture
-def product(tmp_path: Path) -> Iterator[Product]:
-    """A running product on the embedded back end."""
-    with Product(tmp_path / "data") as running:
-        yield running
 
 
 def test_a_rebuild_that_is_killed_goes_on_when_it_is_asked_for_again(product: Product) -> None:
@@ -129,7 +120,8 @@ def _versions(product: Product) -> dict[int, str]:
     """The versions and their states, from the table."""
 
     async def read() -> dict[int, str]:
-        connection = await asyncpg.connect(EmbeddedPostgres(product.data_dir).url)
+        url = product.environment.get("MARKLEDGER_DATABASE_URL") or EmbeddedPostgres(product.data_dir).url
+        connection = await asyncpg.connect(url)
         try:
             rows = await connection.fetch("SELECT version, state FROM projection.version WHERE projection = 'timeline'")
         finally:
