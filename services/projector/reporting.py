@@ -22,8 +22,8 @@ from services.projector.turns import Following, Leading
 from services.projector.versions import ensure_versions
 from services.runtime.log.interface import Log
 
-FACTS_HELD_MAX = 200_000
-"""Half of what the timeline holds: two projections share the memory of a process."""
+FACTS_HELD_MAX = 50_000
+"""Less than the timeline holds: two projections share the memory of a process."""
 START_AGAIN_SECONDS = 5.0
 READERS_ROLE = "markledger_reporting"
 

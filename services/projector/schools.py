@@ -13,7 +13,7 @@ from collections.abc import Collection
 from services.projector.projection import Held, Projection
 from services.projector.store import Store
 
-FACTS_HELD_MAX = 400_000
+FACTS_HELD_MAX = 250_000
 
 
 class Schools:

@@ -96,13 +96,16 @@ class Facts:
         self._index(row, identity, key)
         return row
 
-    def add_assessments(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> Ref:
-        """Keep several assessments, given as columns; their keys are new. Returns the row of the first."""
+    def add_assessments(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> list[Ref]:
+        """Keep several assessments, given as columns; their keys are new. Returns their rows.
+
+        One number stands for a row wherever it is kept: three of them would be a fifth of what a fact takes.
+        """
         first = self.rows.extend(columns, identities, keys)
-        refs = range(first, first + len(identities))
+        refs = list(range(first, first + len(identities)))
         self._by_identity.update(zip(identities, refs, strict=True))
         self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
-        return first
+        return refs
 
     def add_other(self, kept: Kept) -> Ref:
         """Keep any other fact."""
@@ -172,15 +175,15 @@ class Chains:
         else:
             found.append(row)
 
-    def add_all(self, chains: Sequence[int], first: int) -> None:
-        """Put the rows from `first` on in these chains (slot << 32 | objective), one each."""
-        rows = self._rows
-        for row, chain in enumerate(chains, first):
-            found = rows.setdefault(chain, row)
+    def add_all(self, chains: Sequence[int], rows: Sequence[int]) -> None:
+        """Put rows in their chains (slot << 32 | objective)."""
+        known = self._rows
+        for chain, row in zip(chains, rows, strict=True):
+            found = known.setdefault(chain, row)
             if found is row:
                 continue
             if isinstance(found, int):
-                rows[chain] = [found, row]
+                known[chain] = [found, row]
             else:
                 found.append(row)
 

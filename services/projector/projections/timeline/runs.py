@@ -191,7 +191,7 @@ def _year_starts(days: Ints, month: int) -> Ints:
 def _keep(state: SchoolState, run: Run, chains: Ints, taken: Ints) -> None:
     """Keep the facts that were taken, and find them again by identity, key and chain."""
     places = taken.tolist()
-    row = state.known.add_assessments(
+    rows = state.known.add_assessments(
         run.columns.take(taken), [run.identities[n] for n in places], [run.keys[n] for n in places]
     )
-    state.chains.add_all(chains[taken].tolist(), row)
+    state.chains.add_all(chains[taken].tolist(), rows)
