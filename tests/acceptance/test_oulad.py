@@ -74,8 +74,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def product(request: pytest.FixtureRequest, case: tuple[str, str, str], tmp_path: Path) -> Iterator[Product]:
     """A running product on the case's back end: its embedded default, or Kafka and a PostgreSQL server."""
     require_shared()
-    # the rows for SQL follow in every case of the file's own order; what another order adds concerns the reports
-    environment = {} if case[2] == "file" else {"MARKLEDGER_REPORTING": "off"}
+    # The rows for SQL follow beside in one case of each back end; the others are about the reports.
+    environment = {} if case[1:] == ("recorded", "file") else {"MARKLEDGER_REPORTING": "off"}
     if case[0] == "kafka":
         environment["MARKLEDGER_KAFKA_BOOTSTRAP"] = request.getfixturevalue("fresh_kafka").bootstrap
         environment["MARKLEDGER_DATABASE_URL"] = request.getfixturevalue("server_database_url")
