@@ -1,7 +1,7 @@
 """Whose turn it is where two loops share a process: the follower gives way to the leader, and never starves.
 
-While the leader has something to fold, the follower takes small batches and rests five times as long as its last turn
-took, so it takes at most a sixth of the time; as soon as the leader has nothing to do, the follower goes on. Neither
+While the leader has something to fold, the follower takes small batches and rests fifteen times as long as its last turn
+took, so it takes at most a sixteenth of the time; as soon as the leader has nothing to do, the follower goes on. Neither
 knows the other.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-RESTS_PER_TURN = 5.0
+RESTS_PER_TURN = 15.0
 REST_SECONDS_MAX = 20.0
 FIRST_REST_SECONDS = 1.0
 SMALLER = 4
