@@ -1,8 +1,8 @@
 """Whose turn it is where two loops share a process: the follower gives way to the leader, and never starves.
 
-While the leader has something to fold, the follower takes small batches and rests fifteen times as long as its last turn
-took, so it takes at most a sixteenth of the time; as soon as the leader has nothing to do, the follower goes on. Neither
-knows the other.
+While the leader has something to fold, the follower takes small batches and rests fifteen times as long as its last
+turn took, so it takes at most a sixteenth of the time; as soon as the leader has nothing to do, the follower goes on.
+Neither knows the other.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ async def test_a_follower_rests_in_proportion_to_its_last_turn(monkeypatch: pyte
     for took in (0.0, 0.5, 60.0):
         clock[0] += took
         await follower.take()
-    assert rests == [turns.FIRST_REST_SECONDS, 2.5, turns.REST_SECONDS_MAX]
+    assert rests == [turns.FIRST_REST_SECONDS, 0.5 * turns.RESTS_PER_TURN, turns.REST_SECONDS_MAX]
 
 
 async def test_a_follower_never_starves(monkeypatch: pytest.MonkeyPatch) -> None:
