@@ -21,9 +21,9 @@ from services.access.identities import Erasure, SealedIdentity, Told, ToldIdenti
 from services.access.keystore import KeyStore, Pupil
 from services.ingest.publish import LogMoved, partition_of
 from services.ingest.recall import find_withdrawn
-from services.runtime.log.interface import Log, LogRecreated, LogUnavailable, Record
+from services.runtime.log.interface import Log, LogRecreated, Record
+from services.runtime.log.scanning import read_batch
 
-CATCH_UP_RECORDS = 5_000
 _log = structlog.get_logger("markledger.ingest.identities")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(SealedIdentity)
@@ -207,14 +207,7 @@ class IdentityLog:
 
     async def _catch_up(self, connection: Any, heads: _Heads, partition: int) -> None:
         start = heads.next_offsets[partition]
-        reader = self._log.reader(IDENTITY.name)
-        try:
-            await reader.assign({partition: start})
-            batch = (await reader.poll(CATCH_UP_RECORDS, 10_000)).get(partition)
-        finally:
-            await reader.close()
-        if batch is None:
-            raise LogUnavailable(f"{IDENTITY.name}/{partition} gave no record from {start} on, though it has more")
+        batch = await read_batch(self._log, IDENTITY.name, partition, start)
         await self._apply(connection, batch.records)
         heads.next_offsets[partition] = batch.next_offset
         _log.info("identities caught up", partition=partition, start=start, next_offset=batch.next_offset)

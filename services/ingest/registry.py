@@ -29,7 +29,8 @@ from schemas.events import (
 )
 from services.ingest.knowledge import names_of_version
 from services.ingest.withdrawn_names import restate_names
-from services.runtime.log.interface import Log, LogRecreated, LogUnavailable
+from services.runtime.log.interface import Log, LogRecreated
+from services.runtime.log.scanning import read_batch
 
 Placed = tuple[int, Fact]
 """A fact with its offset."""
@@ -39,7 +40,6 @@ _KEPT_BY_TYPE = _ABOUT_SCHOOLS | {PupilEnrolled, FactWithdrawn, CurriculumPublis
 
 _LARGE_TABLES = ("told", "given_event", "pupil")
 
-CATCH_UP_RECORDS = 5_000
 _SCHEMA_LOCK = "markledger ingest"
 _log = structlog.get_logger("markledger.ingest.registry")
 
@@ -140,14 +140,7 @@ class Registry:
         start = held.next_offsets[partition]
         if start > end:
             raise LogRecreated(f"{self.topic}/{partition} ends at {end}, but the registry has read up to {start}")
-        reader = self._log.reader(self.topic)
-        try:
-            await reader.assign({partition: start})
-            batch = (await reader.poll(CATCH_UP_RECORDS, 10_000)).get(partition)
-        finally:
-            await reader.close()
-        if batch is None:
-            raise LogUnavailable(f"{self.topic}/{partition} gave no record from {start} on, though it ends at {end}")
+        batch = await read_batch(self._log, self.topic, partition, start)
         placed: list[Placed] = []
         for record in batch.records:
             fact = _decoded(record.value)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.runtime.log.interface import Log, LogUnavailable, Record
+from services.runtime.log.interface import Batch, Log, LogUnavailable, Record
 
 RECORDS_MAX = 5_000
 WAIT_MS = 10_000
+
+
+async def read_batch(log: Log, topic: str, partition: int, start: int) -> Batch:
+    """The next records from `start` on, where the log has more. Raises what the log raises."""
+    reader = log.reader(topic)
+    try:
+        await reader.assign({partition: start})
+        batch = (await reader.poll(RECORDS_MAX, WAIT_MS)).get(partition)
+    finally:
+        await reader.close()
+    if batch is None:
+        raise LogUnavailable(f"{topic}/{partition} gave no record from {start} on, though it has more")
+    return batch
 
 
 async def read_stretch(log: Log, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Record]]:
