@@ -71,14 +71,20 @@ DO UPDATE SET "offset" = excluded."offset", appended_ms = excluded.appended_ms, 
 _HEADS = """
 SELECT partition, first_offset, next_offset FROM log.partition WHERE topic = $1 AND partition = ANY($2::int[])
 """
-_READ = """
+_PAGE = """
+SELECT "offset", appended_ms, key, value FROM log.record
+WHERE topic = $1 AND partition = $2 AND "offset" >= $3 AND "offset" < $4 ORDER BY "offset" LIMIT $5
+"""
+_READ_WHOLE = f"""
+SELECT array_agg("offset"), array_agg(appended_ms), array_agg(key), array_agg(value) FROM ({_PAGE}) AS page
+HAVING sum(octet_length(value)) < $6
+"""
+"""A page as one row of columns, if it is small enough: what a record costs by itself is paid once a page."""
+_READ = f"""
 SELECT "offset", appended_ms, key, value FROM (
     SELECT *, sum(coalesce(octet_length(value), 0)) OVER (ORDER BY "offset") - coalesce(octet_length(value), 0)
         AS bytes_before
-    FROM (
-        SELECT "offset", appended_ms, key, value FROM log.record
-        WHERE topic = $1 AND partition = $2 AND "offset" >= $3 AND "offset" < $4 ORDER BY "offset" LIMIT $5
-    ) AS page
+    FROM ({_PAGE}) AS page
 ) AS measured WHERE bytes_before < $6 ORDER BY "offset"
 """
 
@@ -180,14 +186,15 @@ class EmbeddedLog:
             rows = await self._pool.fetch(_HEADS, number, list(partitions), timeout=READ_SECONDS_MAX)
         return {row["partition"]: (row["first_offset"], row["next_offset"]) for row in rows}
 
-    async def read(self, number: int, partition: int, start: int, end: int, records_max: int) -> list[asyncpg.Record]:
+    async def read(self, number: int, partition: int, start: int, end: int, records_max: int) -> list[Record]:
         """Records from `start` to before `end`, bounded in number and in bytes, but at least one."""
+        arguments = (number, partition, start, end, records_max, POLL_BYTES_MAX)
         with _unavailable_when_lost():
-            return list(
-                await self._pool.fetch(
-                    _READ, number, partition, start, end, records_max, POLL_BYTES_MAX, timeout=READ_SECONDS_MAX
-                )
-            )
+            columns = await self._pool.fetchrow(_READ_WHOLE, *arguments, timeout=READ_SECONDS_MAX)
+            if columns is not None:
+                return list(map(Record, *columns))
+            rows = await self._pool.fetch(_READ, *arguments, timeout=READ_SECONDS_MAX)
+            return [Record(*row) for row in rows]
 
     async def next_ring(self) -> asyncio.Future[None]:
         """Completed by the next append of any process that is heard of."""
@@ -272,8 +279,7 @@ class EmbeddedReader:
             end = heads[partition][1]
             if offset == end or records_max <= 0:
                 continue
-            rows = await self._log.read(self._number, partition, offset, end, records_max)
-            records = [Record(*row) for row in rows]
+            records = await self._log.read(self._number, partition, offset, end, records_max)
             if not records and self._compacted:
                 continue  # all of them were replaced since the end was read: what took their place lies beyond it
             if not records or (records[0].offset != offset and not self._compacted):
