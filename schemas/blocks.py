@@ -56,7 +56,7 @@ class Entries(msgspec.Struct, frozen=True):
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """A decoded block or tail, as views of its bytes. `flags`: OVERALL | ASSESSED."""
+    """A decoded block or tail, as views of its bytes. `flags`: OVERALL | ASSESSED; `day_flags`: day << 2 | flags."""
 
     starts: int
     parts: int
@@ -68,6 +68,7 @@ class Packed(msgspec.Struct, frozen=True):
     days: Array
     flags: Array
     changes: Array
+    day_flags: Array
 
 
 def no_base(parts: int) -> Base:
@@ -210,7 +211,7 @@ def unpack(data: bytes) -> Packed:
     if at != len(data):
         raise InvalidBlock(f"{len(data) - at} bytes beyond the end")
     return Packed(
-        starts, parts, base_keys, base_overall, base_assessed, recorded_at, keys, days >> 2, days & 3, changes
+        starts, parts, base_keys, base_overall, base_assessed, recorded_at, keys, days >> 2, days & 3, changes, days
     )
 
 
