@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -86,24 +87,45 @@ def _cuts(bands: Bands, per_unit: int) -> npt.NDArray[np.int64]:
     return np.array([-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64)
 
 
+LEVELS = len(BAND_IDS) + 1
+"""How many `levels` there are."""
+AT_LEVEL = AT + 1
+"""The level from which expectations are met."""
+
+
+@lru_cache(maxsize=1_000)
+def levels(bands: Bands, *, per_unit: int = 1) -> npt.NDArray[np.int64]:
+    """The lowest values, as `classify_many` takes them, of all to whom a measure applies, of those with data, and of
+    each band but the lowest: who has come to one level and not to the next is of its kind."""
+    return np.array([NO_DATA, 0, *_cuts(bands, per_unit)], np.int64)
+
+
 class Combined(msgspec.Struct, frozen=True):
     """Masks over pupils: at or above in all measures; not; and of those, who only lacks data.
 
     A pupil to whom any of the measures does not apply is in none.
     """
 
-    working_at_or_above: Mask
-    not_working_at: Mask
-    incomplete: Mask
+    working_at_or_above: Any
+    not_working_at: Any
+    incomplete: Any
 
 
 def combine(measures: Sequence[BandArray]) -> Combined:
     """Combined over the band indexes of the same pupils in one or more measures."""
-    bands = np.stack(measures)
-    applies: Mask = np.all(bands != NOT_APPLICABLE, axis=0)
-    met: Mask = np.all(bands >= AT, axis=0)
-    below: Mask = np.any((bands >= 0) & (bands < AT), axis=0)
-    return Combined(working_at_or_above=met, not_working_at=applies & ~met, incomplete=applies & ~met & ~below)
+    return combine_masks(
+        [bands != NOT_APPLICABLE for bands in measures],
+        [bands >= 0 for bands in measures],
+        [bands >= AT for bands in measures],
+    )
+
+
+def combine_masks(applies: Sequence[Any], with_data: Sequence[Any], met: Sequence[Any]) -> Combined:
+    """The same of masks, be they of booleans or of words of bits, of each measure."""
+    every, all_met = np.bitwise_and.reduce(applies), np.bitwise_and.reduce(met)
+    missed = np.bitwise_or.reduce([there & ~enough for there, enough in zip(with_data, met, strict=True)])
+    not_met = every & ~all_met
+    return Combined(working_at_or_above=all_met, not_working_at=not_met, incomplete=not_met & ~missed)
 
 
 class OverlayPart(msgspec.Struct, frozen=True):

@@ -1,13 +1,13 @@
 """The rows of a report: which pupils of a cohort belong to the whole, to a year group, a group, a value, a school.
 
-Rows are pairs (row, position in the cohort), so a pupil of two groups is in two rows. Every roster value is in at most
-one breakdown, so one look at what holds serves them all.
+Rows are bitmaps over the axis of the schools, so a pupil of two groups is in two rows, and what is counted in a row is
+the bits that it shares with a mask. Every roster value is in at most one breakdown, so one look at what holds serves
+them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
@@ -15,14 +15,19 @@ from urllib.parse import unquote
 import msgspec
 import numpy as np
 
+from services.query.axis import Axis, Words
 from services.query.population import NOT_KNOWN, Cohort, natural_key
 from services.query.requests import By
-from services.query.vectors import Ints, SchoolIndex, SchoolReading
+from services.query.school_index import Ints, SchoolIndex
 
 WHOLE = "whole"
 
 _SIMPLE_KINDS: tuple[Literal["school", "year-group", "group"], ...] = ("school", "year-group", "group")
 _DERIVED_MAX = 32
+_RADIX_MAX = 1 << 16
+"""Numbers below it are sorted in linear time."""
+_COUNTED_AT_ONCE = 1 << 16
+"""Words counted by one call, so that they stay in the processor's cache."""
 _UNKNOWN_IS_NO_ROW = ("group", "school")
 
 Name = tuple[int, str]
@@ -30,33 +35,66 @@ Name = tuple[int, str]
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Rows of a breakdown: `ids` in their order; the pupil at `positions[k]` is in row `rows[k]`."""
+    """Rows of a breakdown, as bitmaps: row `ids[n]` holds the pupils of `bits[k]` of the axis' words `words[k]`, for k
+    from `starts[n]` to before `starts[n + 1]`. Only words with pupils are there."""
 
     ids: tuple[str, ...]
-    rows: Ints
-    positions: Ints
+    starts: Ints
+    words: Ints
+    bits: Words
+
+    def count(self, masks: Words) -> Ints:
+        """The pupils of each row who are in each of some masks over the axis: (masks, rows)."""
+        rows = len(self.ids)
+        counts = np.zeros((len(masks), rows), np.int64)
+        if not self.bits.size:
+            return counts
+        there = np.flatnonzero(self.starts[1:] > self.starts[:-1])
+        step = max(_COUNTED_AT_ONCE // self.bits.size, 1)
+        for first in range(0, len(masks), step):
+            hit = np.bitwise_count(masks[first : first + step].take(self.words, axis=1) & self.bits)
+            counts[first : first + step, there] = np.add.reduceat(hit, self.starts[there], axis=1, dtype=np.int32)
+        return counts
+
+    def sizes(self) -> Ints:
+        """How many pupils there are in each row."""
+        found = np.zeros(len(self.ids), np.int64)
+        there = np.flatnonzero(self.starts[1:] > self.starts[:-1])
+        if there.size:
+            found[there] = np.add.reduceat(np.bitwise_count(self.bits), self.starts[there], dtype=np.int32)
+        return found
+
+    def mask_of(self, row: str, words: int) -> Words:
+        """The pupils of a row, as words over the axis."""
+        found = np.zeros(words, np.uint64)
+        if row in self.ids:
+            number = self.ids.index(row)
+            mine = slice(self.starts[number], self.starts[number + 1])
+            found[self.words[mine]] = self.bits[mine]
+        return found
 
 
 def break_down(cohort: Cohort, by: Sequence[By]) -> Rows:
     """The whole, then the rows of each breakdown in natural order; rows without pupils are left out."""
     breakdowns = tuple(dict.fromkeys(by))
     numbers: dict[Name, int] = {(-1, WHOLE): 0}
-    rows, positions = [np.zeros(cohort.size, np.int64)], [np.arange(cohort.size, dtype=np.int64)]
-    for start, school, slots in zip(cohort.starts(), cohort.schools, cohort.slots, strict=False):
-        names, which, where = _pair(school, cohort.on, slots, breakdowns)
-        number_of_name = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
-        rows.append(number_of_name[which])
-        positions.append(where + start)
-    paired = np.concatenate(rows)
-    sizes = np.bincount(paired, minlength=len(numbers)).tolist()
-    there = sorted(
+    rows, words, bits = _pair(cohort, breakdowns, numbers)
+    there = np.flatnonzero(bits)
+    if there.size < bits.size:
+        rows, words, bits = rows[there], words[there], bits[there]
+    sizes = np.bincount(rows, minlength=len(numbers)).tolist()
+    ordered = sorted(
         (name for name, number in numbers.items() if sizes[number] or not number),
         key=lambda name: (name[0], natural_key(name[1])),
     )
-    place_of_number = np.zeros(len(numbers), np.int64)
-    place_of_number[[numbers[name] for name in there]] = np.arange(len(there))
-    ids = tuple(WHOLE if number < 0 else row_id(breakdowns[number], name) for number, name in there)
-    return Rows(ids, place_of_number[paired], np.concatenate(positions))
+    order = [numbers[name] for name in ordered]
+    place_of_number = np.zeros(len(numbers), np.uint16 if len(numbers) <= _RADIX_MAX else np.int64)
+    place_of_number[order] = np.arange(len(order))
+    ranks = np.argsort(place_of_number[rows], kind="stable")
+    starts = np.zeros(len(order) + 1, np.int64)
+    np.cumsum([sizes[number] for number in order], out=starts[1:])
+    ids = tuple(WHOLE if number < 0 else row_id(breakdowns[number], name) for number, name in ordered)
+    return Rows(ids, starts, words[ranks], bits[ranks])
 
 
 @lru_cache(maxsize=100_000)
@@ -117,26 +155,52 @@ def _make_names(index: SchoolIndex, breakdowns: tuple[By, ...]) -> _Names:
     return _Names(tuple(names), name_of_value, breakdown_of_value, tuple(unknown), tuple(whole_school))
 
 
-def _pair(
-    school: SchoolReading, on: date, slots: Ints, breakdowns: tuple[By, ...]
-) -> tuple[tuple[Name, ...], Ints, Ints]:
-    """The names at a school, and the pairs (number of the name, place among `slots`)."""
-    index, presence = school.index, school.presence(on)
-    at = _names_at(index, breakdowns)
-    place_of_slot = np.full(index.slots, -1, np.int64)
-    place_of_slot[slots] = np.arange(slots.size)
-    places, which = place_of_slot[presence.slots], at.name_of_value[presence.values]
-    counted = (places >= 0) & (which >= 0)
-    places, which = places[counted], which[counted]
-    missing = np.ones((len(breakdowns), slots.size), np.bool_)
-    missing[at.breakdown_of_value[presence.values[counted]], places] = False
-    rows, positions = [which], [places]
-    for number, name in enumerate(at.unknown_of_breakdown):
-        if name >= 0:
-            unknown = np.flatnonzero(missing[number])
-            rows.append(np.full(unknown.size, name, np.int64))
-            positions.append(unknown)
-    for name in at.whole_school:
-        rows.append(np.full(slots.size, name, np.int64))
-        positions.append(np.arange(slots.size, dtype=np.int64))
-    return at.names, np.concatenate(rows), np.concatenate(positions)
+def _pair(cohort: Cohort, breakdowns: tuple[By, ...], numbers: dict[Name, int]) -> tuple[Ints, Ints, Words]:
+    """(row number, word, pupils of the cohort) of every row at every school; `numbers` gets the rows by name."""
+    axis, inside = cohort.axis, cohort.words
+    every_word = np.arange(axis.words)
+    rows, words, bits = [np.zeros(axis.words, np.int64)], [every_word], [inside]
+    if breakdowns and axis.schools:
+        row_of_value, breakdown_of_value, unknown, whole = _number_names(axis, breakdowns, numbers)
+        roster = axis.roster(cohort.on)
+        row_of_cell = row_of_value[roster.values]
+        cells = np.flatnonzero(row_of_cell >= 0)
+        cell_words = roster.words[cells]
+        cell_bits = roster.bits[cells] & inside[cell_words]
+        rows.append(row_of_cell[cells])
+        words.append(cell_words)
+        bits.append(cell_bits)
+        # of one breakdown with an unknown a pupil has one value at most, so that its bits can be added up
+        known = np.zeros(len(breakdowns) * axis.words, np.int64)
+        np.add.at(known, breakdown_of_value[roster.values[cells]] * axis.words + cell_words, cell_bits.view(np.int64))
+        for number, row in unknown.items():
+            rows.append(np.full(axis.words, row, np.int64))
+            words.append(every_word)
+            bits.append(inside & ~known[number * axis.words :][: axis.words].view(np.uint64))
+        for row_of_word in whole:
+            rows.append(row_of_word)
+            words.append(every_word)
+            bits.append(inside)
+    return np.concatenate(rows), np.concatenate(words), np.concatenate(bits)
+
+
+def _number_names(
+    axis: Axis, breakdowns: tuple[By, ...], numbers: dict[Name, int]
+) -> tuple[Ints, Ints, dict[int, int], list[Ints]]:
+    """By roster value of the axis its row and its breakdown (-1 = none of these); by breakdown the row of those of whom
+    nothing is known; and of each breakdown by school the row of each word."""
+    row_of_value, breakdown_of_value = [], []
+    unknown: dict[int, int] = {}
+    whole: dict[int, Ints] = {}
+    for number, school in enumerate(axis.schools):
+        at = _names_at(school.index, breakdowns)
+        row_of_name = [numbers.setdefault(name, len(numbers)) for name in at.names]
+        row_of_value.append(np.array([*row_of_name, -1], np.int64)[at.name_of_value])
+        breakdown_of_value.append(at.breakdown_of_value)
+        for breakdown, name in enumerate(at.unknown_of_breakdown):
+            if name >= 0:
+                unknown[breakdown] = row_of_name[name]
+        for name in at.whole_school:
+            row_of_word = whole.setdefault(at.names[name][0], np.zeros(axis.words, np.int64))
+            row_of_word[axis.word_starts[number] : axis.word_starts[number + 1]] = row_of_name[name]
+    return np.concatenate(row_of_value), np.concatenate(breakdown_of_value), unknown, list(whole.values())

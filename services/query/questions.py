@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
 
 from services.domain.measures import OWN_YEAR, Measure
 from services.query.answers import Provenance
+from services.query.axis import Axis
 from services.query.requests import Clocks, Population
-from services.query.vectors import NOW, SchoolIndex, SchoolReading
+from services.query.vectors import NOW, SchoolIndex, SchoolReading, axis_of
 
 
 class Moment(NamedTuple):
@@ -38,11 +40,16 @@ class Question(msgspec.Struct, frozen=True):
     moments: Callable[[Sequence[SchoolIndex]], Iterable[Moment]]
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, dict=True):
     """What was read: the schools of the population in natural order, and where from."""
 
     schools: tuple[SchoolReading, ...]
     provenance: Provenance
+
+    @cached_property
+    def axis(self) -> Axis:
+        """The pupils of all schools on one axis."""
+        return axis_of(self.schools)
 
 
 def knowledge_time(clocks: Clocks) -> int:

@@ -23,7 +23,7 @@ from services.domain.measures import parse_measure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.projector.store import create_tables
 from services.query.answers import Value as ValueShown
-from services.query.population import Cohort
+from services.query.population import cohort_of
 from services.query.questions import Question, Reading, moments_of
 from services.query.reader import (
     ForeignPosition,
@@ -234,7 +234,7 @@ async def test_every_sitting_equals_the_brute_force_fold(pool: asyncpg.Pool, rea
             continue
         document = reading.schools[0].index.document
         positions = np.arange(len(document.pupils))
-        cohort = Cohort(reading.schools, as_at, (positions,))
+        cohort = cohort_of(reading.schools, reading.axis, as_at, np.arange(reading.axis.size) < len(positions))
         page = cut_page(cohort, positions, len(positions), None)
         for measure in measures:
             for pupil in page.pupils:

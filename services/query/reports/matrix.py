@@ -28,7 +28,7 @@ def question(request: MatrixRequest) -> Question:
 
 def answer(reading: Reading, request: MatrixRequest) -> Matrix:
     """The matrix of what was read."""
-    cohort = gather_cohort(reading.schools, request.population, request.population_on)
+    cohort = gather_cohort(reading.schools, request.population, request.population_on, axis=reading.axis)
     table = np.bincount(_cells(cohort, request), minlength=_SIDE * _SIDE).reshape(_SIDE, _SIDE).tolist()
     counts = [row[:_UNPLOTTED] for row in table[:_UNPLOTTED]]
     found = overlay(counts)
@@ -53,7 +53,7 @@ def answer(reading: Reading, request: MatrixRequest) -> Matrix:
 def answer_members(reading: Reading, request: MatrixMembersRequest) -> Listing[Members]:
     """A page of the pupils in any of the cells, or of everyone."""
     matrix = request.matrix
-    cohort = gather_cohort(reading.schools, matrix.population, matrix.population_on)
+    cohort = gather_cohort(reading.schools, matrix.population, matrix.population_on, axis=reading.axis)
     positions = np.arange(cohort.size, dtype=np.int64)
     if request.cells:
         asked = [_NAMES.index(first) * _SIDE + _NAMES.index(second) for first, second in request.cells]

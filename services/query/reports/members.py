@@ -11,13 +11,14 @@ import numpy as np
 
 from services.domain.bands import BAND_IDS, NO_DATA, NOT_APPLICABLE, BandArray, combine
 from services.query.answers import Listing, Members
+from services.query.axis import unpack_words
 from services.query.breakdown import WHOLE, break_down, parse_row_id, row_id
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Reading
 from services.query.reports.listing import Column, cut_page, list_members
 from services.query.reports.overview import measure_bands
 from services.query.requests import MembersRequest, OverviewCellRef
-from services.query.vectors import Ints, Mask
+from services.query.vectors import Mask
 
 BAND_OF_CELL = {
     "no_data": NO_DATA,
@@ -30,27 +31,23 @@ def answer(reading: Reading, request: MembersRequest) -> Listing[Members]:
     """A page of the pupils in the row who are in any of the cells."""
     overview = request.overview
     on = overview.clocks.as_at
-    cohort = gather_cohort(reading.schools, overview.population, on)
-    chosen = np.zeros(cohort.size, np.bool_)
-    chosen[_positions_of_row(cohort, request.row)] = True
+    cohort = gather_cohort(reading.schools, overview.population, on, axis=reading.axis)
+    chosen = _in_row(cohort, request.row)
     if request.cells:
-        chosen &= _in_any_cell(measure_bands(cohort, overview), request.cells)
+        chosen = chosen & _in_any_cell(measure_bands(cohort, overview), request.cells)
     page = cut_page(cohort, np.flatnonzero(chosen), request.limit, request.cursor)
     columns = [Column(measure, on, bands) for measure, bands in zip(overview.measures, overview.bands, strict=True)]
     return list_members("overview/members", reading, page, columns)
 
 
-def _positions_of_row(cohort: Cohort, row: str) -> Ints:
+def _in_row(cohort: Cohort, row: str) -> Mask:
+    """Which positions belong to the row."""
     named = parse_row_id(row)
     if named is None:
-        return np.arange(cohort.size if row == WHOLE else 0, dtype=np.int64)
+        return np.full(cohort.size, row == WHOLE)
     by, name = named
-    rows = break_down(cohort, (by,))
-    wanted = row_id(by, name)
-    if wanted not in rows.ids:
-        return np.zeros(0, np.int64)
-    positions: Ints = rows.positions[rows.rows == rows.ids.index(wanted)]
-    return positions
+    words = break_down(cohort, (by,)).mask_of(row_id(by, name), cohort.axis.words)
+    return unpack_words(words)[cohort.places]
 
 
 def _in_any_cell(bands: Sequence[BandArray], cells: Sequence[OverviewCellRef]) -> Mask:

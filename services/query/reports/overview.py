@@ -5,12 +5,13 @@ Pure. A row over several schools is the sum of its schools, because a cohort lis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import numpy as np
 
-from services.domain.bands import BAND_IDS, BandArray, combine
+from services.domain.bands import AT_LEVEL, LEVELS, BandArray, Bands, combine_masks, levels
+from services.domain.measures import Measure
 from services.domain.scores import NO_PERCENT, percent, percents
 from services.query.answers import (
     BandCounts,
@@ -22,16 +23,14 @@ from services.query.answers import (
     OverviewCell,
     OverviewRow,
 )
-from services.query.breakdown import Rows, break_down
+from services.query.axis import Words, pack_words
+from services.query.breakdown import break_down
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Question, Reading, moments_of
 from services.query.requests import OverviewRequest
-from services.query.vectors import Ints
+from services.query.vectors import Ints, Wanted
 
-_KINDS = len(BAND_IDS) + 2
 _NO_PERCENTS = BandPercents(None, None, None, None, None)
-_TO_KIND = 2
-"""Added to a band index it makes a kind: 0 not applicable, 1 no data, then the bands."""
 
 
 def question(request: OverviewRequest) -> Question:
@@ -43,21 +42,25 @@ def question(request: OverviewRequest) -> Question:
 
 def answer(reading: Reading, request: OverviewRequest) -> Overview:
     """The overview of what was read."""
-    cohort = gather_cohort(reading.schools, request.population, request.clocks.as_at)
+    on = request.clocks.as_at
+    reading.axis.load_values(Wanted(measure, on) for measure in request.measures)
+    cohort = gather_cohort(reading.schools, request.population, on, axis=reading.axis)
     rows = break_down(cohort, request.by)
-    table = _tabulate(rows, measure_bands(cohort, request))
-    cells = _count_cells(table, with_data=request.denominator == "with_data")
-    combined = _count_combined(table)
-    pupils = np.bincount(rows.rows, minlength=len(rows.ids)).tolist()
+    reached = [_levels_of(cohort, measure, on, bands) for measure, bands in _banded(request)]
+    combined = _combine(reached)
+    counts = rows.count(np.concatenate([*reached, combined]))
+    pupils = rows.sizes()
+    cells = _cells_of(counts[: -len(combined)], pupils, with_data=request.denominator == "with_data")
+    met_or_not = _combined_of(counts[-len(combined) :])
     return Overview(
         report="overview",
         provenance=reading.provenance,
-        measures=[
-            MeasureUsed(measure.text, cut_offs.shown())
-            for measure, cut_offs in zip(request.measures, request.bands, strict=True)
-        ],
+        measures=[MeasureUsed(measure.text, cut_offs.shown()) for measure, cut_offs in _banded(request)],
         rows=[
-            OverviewRow(row, pupils[n], [column[n] for column in cells], combined[n]) for n, row in enumerate(rows.ids)
+            OverviewRow(row, size, list(cells_of_row), both)
+            for row, size, cells_of_row, both in zip(
+                rows.ids, pupils.tolist(), zip(*cells, strict=True), met_or_not, strict=True
+            )
         ],
     )
 
@@ -70,23 +73,28 @@ def measure_bands(cohort: Cohort, request: OverviewRequest) -> list[BandArray]:
     ]
 
 
-def _tabulate(rows: Rows, bands: Sequence[BandArray]) -> Ints:
-    """How many pupils of each row are of each kind in all measures: (rows, kind in the first measure, …)."""
-    kinds = np.zeros(bands[0].size, np.int64)
-    for one in bands:
-        kinds = kinds * _KINDS + one + _TO_KIND
-    size = _KINDS ** len(bands)
-    table = np.bincount(rows.rows * size + kinds[rows.positions], minlength=len(rows.ids) * size)
-    return table.reshape(len(rows.ids), *(_KINDS,) * len(bands))
+def _banded(request: OverviewRequest) -> Iterator[tuple[Measure, Bands]]:
+    return zip(request.measures, request.bands, strict=True)
 
 
-def _count_cells(table: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
-    """The cells of each measure, row by row."""
-    measures = range(1, table.ndim)
-    counts = np.stack([table.sum(axis=tuple(axis for axis in measures if axis != measure)) for measure in measures])
-    not_applicable, no_data, in_bands = counts[..., 0], counts[..., 1], counts[..., _TO_KIND:]
-    plotted = in_bands.sum(axis=2)
-    applicable = plotted + no_data
+def _levels_of(cohort: Cohort, measure: Measure, on: date, bands: Bands) -> Words:
+    """Masks over the axis of those who have come so far: applicable, with data, at or above each cut-off in turn."""
+    amounts = cohort.axis.values(measure, on).amounts
+    return pack_words(amounts >= levels(bands, per_unit=measure.per_unit)[:, None])
+
+
+def _combine(reached: Sequence[Words]) -> Words:
+    """Masks of Combined, in the order of its fields."""
+    found = combine_masks([of[0] for of in reached], [of[1] for of in reached], [of[AT_LEVEL] for of in reached])
+    return np.stack([found.working_at_or_above, found.not_working_at, found.incomplete])
+
+
+def _cells_of(counts: Ints, pupils: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
+    """The cells of each measure, row by row. `counts`: how many have come to each level of each measure, by row."""
+    reached = counts.reshape(-1, LEVELS, len(pupils))
+    applicable, plotted = reached[:, 0], reached[:, 1]
+    in_bands = (reached[:, 1:] - np.concatenate([reached[:, 2:], np.zeros_like(reached[:, :1])], axis=1)).swapaxes(1, 2)
+    not_applicable, no_data = pupils - applicable, applicable - plotted
     of = plotted if with_data else applicable
     shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
     columns = (in_bands, shares, of, no_data, no_data_shares, not_applicable)
@@ -99,24 +107,12 @@ def _count_cells(table: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
     ]
 
 
-def _count_combined(table: Ints) -> list[CombinedCounts]:
-    counted = table.reshape(len(table), -1) @ _combined_kinds(table.ndim - 1)
+def _combined_of(counts: Ints) -> list[CombinedCounts]:
     return [
         CombinedCounts(met, missed, incomplete, CombinedPercents(percent(met, of), percent(missed, of)))
-        for met, missed, incomplete in counted.tolist()
+        for met, missed, incomplete in counts.T.tolist()
         for of in (met + missed,)
     ]
-
-
-@cache
-def _combined_kinds(measures: int) -> Ints:
-    """Of each kind in all measures whether it is met, missed, incomplete: (kinds, 3)."""
-    kinds = np.indices((_KINDS,) * measures, dtype=np.int8).reshape(measures, -1) - np.int8(_TO_KIND)
-    combined = combine(list(kinds))
-    masks: Ints = np.stack(
-        [combined.working_at_or_above, combined.not_working_at, combined.incomplete], axis=1, dtype=np.int64
-    )
-    return masks
 
 
 def _shown(share: int) -> int | None:

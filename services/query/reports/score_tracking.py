@@ -5,9 +5,9 @@ Pure. A month is valued at its end, or at `as_at` if that comes first; one that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import msgspec
 import numpy as np
@@ -15,11 +15,12 @@ import numpy as np
 from services.domain.calendar import months_of_academic_year, year_start
 from services.domain.scores import average_variance
 from services.query.answers import Listing, PupilMonths, ScoreTracking, Value
-from services.query.population import Cohort, gather_cohort, population_mask
+from services.query.axis import unpack_words
+from services.query.population import Cohort, gather_cohort, population_words
 from services.query.questions import Moment, Question, Reading, knowledge_time, moments_of
-from services.query.reports.listing import Column, Listed, cut_page, value_of, year_group_of
+from services.query.reports.listing import Column, Listed, cut_page, values_of, year_group_of
 from services.query.requests import ScoreTrackingRequest
-from services.query.vectors import Mask, SchoolIndex, SchoolReading
+from services.query.vectors import Mask, SchoolIndex
 
 _YEAR_STARTS = 9
 """Of a report without schools."""
@@ -54,8 +55,9 @@ def answer(reading: Reading, request: ScoreTrackingRequest) -> Listing[ScoreTrac
     """A page of score tracking. Raises DifferentYears."""
     months = _list_months(request, [_year_starts(s.index, s.known_at) for s in reading.schools])
     masks = _Masks(request, months)
-    cohort = masks.gather(reading.schools)
+    cohort = masks.gather(reading)
     page = cut_page(cohort, np.arange(cohort.size, dtype=np.int64), request.limit, request.cursor)
+    tracked = _track(page.pupils, request, months, masks)
     report = ScoreTracking(
         report="score-tracking",
         provenance=reading.provenance,
@@ -63,7 +65,7 @@ def answer(reading: Reading, request: ScoreTrackingRequest) -> Listing[ScoreTrac
         members=request.members,
         months=[month.ends_on for month in months],
         total=page.total,
-        pupils=[_track(one, request, months, masks) for one in page.pupils],
+        pupils=tracked,
         next=page.next,
     )
     return Listing(report, tuple(one.shown for one in page.pupils))
@@ -75,25 +77,24 @@ class _Masks:
     def __init__(self, request: ScoreTrackingRequest, months: Sequence[_Month]) -> None:
         self._request = request
         self._days = sorted({month.valued_on for month in months if month.valued_on is not None})
-        self._then: dict[tuple[str, date], Mask] = {}
+        self._then: dict[date, Mask] = {}
 
-    def gather(self, schools: Sequence[SchoolReading]) -> Cohort:
+    def gather(self, reading: Reading) -> Cohort:
         """The pupils that the report lists."""
-        population, on = self._request.population, self._request.clocks.as_at
+        population, on, axis = self._request.population, self._request.clocks.as_at, reading.axis
         if self._request.members == "now":
-            return gather_cohort(schools, population, on)
-        slots = []
-        for school in schools:
-            anyone = np.zeros(school.index.slots, np.bool_)
-            for day in self._days:
-                mask = self._then[school.index.school, day] = population_mask(school, population, day)
-                anyone |= mask
-            slots.append(np.flatnonzero(anyone))
-        return Cohort(tuple(schools), on, tuple(slots))
+            return gather_cohort(reading.schools, population, on, axis=axis)
+        axis.load_rosters(self._days)
+        anyone = np.zeros(axis.words, np.uint64)
+        for day in self._days:
+            words = population_words(axis, population, day)
+            self._then[day] = unpack_words(words)
+            anyone |= words
+        return Cohort(reading.schools, axis, on, anyone)
 
     def holds(self, pupil: Listed, day: date) -> bool:
         """Whether the pupil has a value for the month that is valued on this day."""
-        return self._request.members == "now" or bool(self._then[pupil.school.index.school, day][pupil.slot])
+        return self._request.members == "now" or bool(self._then[day][pupil.place])
 
     def year_group(self, pupil: Listed) -> str | None:
         """That of `as_at`, or of the last of the days on which the pupil was there."""
@@ -103,23 +104,37 @@ class _Masks:
         return year_group_of(pupil.school, pupil.slot, last)
 
 
-def _track(pupil: Listed, request: ScoreTrackingRequest, months: Sequence[_Month], masks: _Masks) -> PupilMonths:
-    start_on = _start_of(months, _year_starts(pupil.school.index, pupil.school.known_at))
-    start = value_of(pupil, Column(request.measure, start_on)) if start_on <= request.clocks.as_at else None
-    values: list[Value | None] = [
-        value_of(pupil, Column(request.measure, month.valued_on))
-        if month.valued_on is not None and masks.holds(pupil, month.valued_on)
-        else None
-        for month in months
+def _track(
+    pupils: Sequence[Listed], request: ScoreTrackingRequest, months: Sequence[_Month], masks: _Masks
+) -> list[PupilMonths]:
+    """The rows of some pupils."""
+    tracked: list[PupilMonths] = []
+    for _, group in groupby(pupils, key=lambda pupil: pupil.school.index.school):
+        mine = list(group)
+        index, known_at = mine[0].school.index, mine[0].school.known_at
+        start_on = _start_of(months, _year_starts(index, known_at))
+        days = [start_on if start_on <= request.clocks.as_at else None, *(month.valued_on for month in months)]
+        values = values_of(mine, [Column(request.measure, day) for day in days if day is not None])
+        tracked += [_row_of(pupil, iter(of_pupil), days, masks) for pupil, of_pupil in zip(mine, values, strict=True)]
+    return tracked
+
+
+def _row_of(pupil: Listed, values: Iterator[Value], days: Sequence[date | None], masks: _Masks) -> PupilMonths:
+    """`days`: of the start and of each month, None = not begun; `values`: those of the days that have."""
+    found = [None if day is None else next(values) for day in days]
+    start, *monthly = found
+    shown = [
+        value if day is not None and masks.holds(pupil, day) else None
+        for day, value in zip(days[1:], monthly, strict=True)
     ]
-    percents = [None if value is None else value.percent for value in (start, *values)]
+    percents = [None if value is None else value.percent for value in (start, *shown)]
     variances = [None if a is None or b is None else b - a for a, b in pairwise(percents)]
     return PupilMonths(
         pupil=pupil.pupil,
         school=pupil.school.index.school,
         year_group=masks.year_group(pupil),
         start=start,
-        values=values,
+        values=shown,
         variances=variances,
         average_variance=average_variance([variance for variance in variances if variance is not None]),
     )

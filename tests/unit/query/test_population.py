@@ -7,7 +7,7 @@ import pytest
 
 from schemas.documents import RosterValue
 from services.query.breakdown import break_down, parse_row_id, row_id
-from services.query.population import gather_cohort, natural_key, population_mask
+from services.query.population import gather_cohort, natural_key
 from services.query.requests import By, Cursor, Population, format_cursor, parse_cursor
 from tests.unit.query.hand_made import HandMadeSchool, day, noon
 
@@ -17,13 +17,12 @@ NOVEMBER = day("2025-11-30")
 def rows_of(schools: list[HandMadeSchool], *by: By) -> dict[str, int]:
     cohort = gather_cohort([school.reading() for school in schools], Population(), NOVEMBER)
     rows = break_down(cohort, by)
-    return dict(zip(rows.ids, np.bincount(rows.rows, minlength=len(rows.ids)).tolist(), strict=True))
+    return dict(zip(rows.ids, rows.sizes().tolist(), strict=True))
 
 
 def pupils_of(school: HandMadeSchool, population: Population, on: str = "2025-11-30") -> list[str]:
-    reading = school.reading()
-    mask = population_mask(reading, population, day(on))
-    return [reading.index.document.pupils[slot] for slot in np.flatnonzero(mask)]
+    cohort = gather_cohort([school.reading()], population, day(on))
+    return [school.document().pupils[slot] for _, slot in cohort.locate(np.arange(cohort.size))]
 
 
 @pytest.fixture
