@@ -12,6 +12,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 _ROW_FACTS = UUID("6f1c7b52-5d0e-5c38-9f0b-8d3f4f6f0a01").bytes
@@ -27,7 +28,9 @@ def row_fact_id(source: str, kind: str, school: str, key: str, given_recorded_at
 
 def event_fact_id(source: str, type_name: str, content: bytes) -> str:
     """The event id of an event sent without one. `content` is its `canonical_content`, as sent."""
-    return _named_uuid(_EVENT_FACTS, f"{_event_head(source, type_name)}64:{hashlib.sha256(content).hexdigest()}")
+    named = _event_name(source, type_name).copy()
+    named.update(hashlib.sha256(content).hexdigest().encode())
+    return _as_uuid(named.hexdigest())
 
 
 def canonical_content(content: Mapping[str, object]) -> bytes:
@@ -64,9 +67,9 @@ def _row_head(source: str, kind: str, school: str) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _event_head(source: str, type_name: str) -> str:
-    """What the names of nearly all events of a source begin with; what follows always has 64 characters."""
-    return _join((source, type_name))
+def _event_name(source: str, type_name: str) -> Any:
+    """The hash of what the names of nearly all events of a source begin with; what follows has 64 characters."""
+    return hashlib.sha1(_EVENT_FACTS + f"{_join((source, type_name))}64:".encode(), usedforsecurity=False)
 
 
 def _join(parts: Iterable[str]) -> str:
@@ -76,7 +79,10 @@ def _join(parts: Iterable[str]) -> str:
 
 def _named_uuid(namespace: bytes, name: str) -> str:
     """The text of `uuid.uuid5`, for which making a UUID object costs most of its time."""
-    digest = hashlib.sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
+    return _as_uuid(hashlib.sha1(namespace + name.encode(), usedforsecurity=False).hexdigest())
+
+
+def _as_uuid(digest: str) -> str:
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 

@@ -6,19 +6,19 @@ no database: `Knowledge` and the moment come in. What is wrong with a field by i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from schemas import identifiers
-from schemas.events import Fact, YearGroupFrom
+from schemas.events import Fact, ObjectiveAssessed, YearGroupFrom
 from services.domain.calendar import local_date
 from services.ingest import facts
 from services.ingest import sent as told
 from services.ingest.columns import period_faults
-from services.ingest.curriculum_rules import check_version, known_state
+from services.ingest.curriculum_rules import check_version, has_state, known_state
 from services.ingest.decisions import Caller, Decision, Event, Refused, Row, outcome_of
 from services.ingest.knowledge import Knowledge, School, Told, standing_of
 from services.ingest.pupils import PupilIds
@@ -91,6 +91,10 @@ class Desk:
         event_id = accepted[0].event_id if accepted else event_id
         return Decision(tuple(accepted), event_id, superseded, schools=tuple(schools))
 
+    def decide_events(self, events: Iterable[Event]) -> list[Decision]:
+        """Judge events in their order: each by `decide_event`, unless a look is enough to see what that would say."""
+        return [self._accept_at_sight(event) or self.decide_event(event) for event in events]
+
     def decide_event(self, event: Event) -> Decision:
         """Judge an event. Events never consult what files said."""
         sent: Any = event.sent
@@ -112,6 +116,43 @@ class Desk:
         if kind is told.SentWithdrawal:
             base["withdraws_key"] = self._knowledge.keys_of.get((sent.school, sent.withdraws), "")
         return self._accept(sent, base, False, ())
+
+    def _accept_at_sight(self, event: Event) -> Decision | None:
+        """What `decide_event` says of an assessment that is new, now, and names what is known; None for any other."""
+        sent: Any = event.sent
+        if type(sent) is not told.SentAssessment or sent.recorded_at is not None:
+            return None
+        school, event_id, knowledge = sent.school, event.event_id, self._knowledge
+        at = self._schools.get(school) or self._at(school)
+        pupil = self._ids.pupil(school, sent.pupil)
+        if not (
+            at.covered
+            and at.registered
+            and type(sent.assessed_on) is date
+            and sent.assessed_on <= at.today
+            and (school, pupil) in knowledge.pupils
+            and (school, event_id) not in knowledge.given
+            and has_state(sent, knowledge.curriculum(school))
+        ):
+            return None
+        is_given = sent.event_id is not None
+        fact = ObjectiveAssessed(
+            event_id=event_id,
+            school=school,
+            recorded_at=at.stamp,
+            source=sent.source,
+            sequence=sent.sequence,
+            actor=self._caller.actor,
+            content=self._content(event, school) if is_given else "",
+            given_id=is_given,
+            pupil=pupil,
+            subject=sent.subject,
+            objective=sent.objective,
+            state=sent.state,
+            assessed_on=sent.assessed_on,
+        )
+        knowledge.given[school, event_id] = fact.content
+        return Decision((fact,), event_id, schools=(school,))
 
     def _decide_at_schools(
         self, event: Event, sent: told.SentCurriculum, event_id: str, schools: Sequence[str]

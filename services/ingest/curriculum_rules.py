@@ -38,6 +38,17 @@ def check_version(sent: told.SentCurriculum, key: str, curricula: Curricula, of_
         )
 
 
+def has_state(sent: told.SentAssessment, curricula: Curricula) -> bool:
+    """Whether `known_state` takes the state as it was sent, by its name."""
+    name = curricula.framework_of.get(sent.subject)
+    return (
+        name is not None
+        and sent.framework in (None, name)
+        and sent.objective in curricula.objectives[sent.subject]
+        and sent.state in curricula.frameworks[name].states
+    )
+
+
 def known_state(sent: told.SentAssessment, curricula: Curricula) -> str:
     """The state as the ledger writes it. Refuses names that no standing version of the school knows."""
     if sent.framework is not None and sent.framework not in curricula.frameworks:

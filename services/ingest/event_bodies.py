@@ -17,7 +17,9 @@ from services.ingest.curriculum_documents import read_document
 from services.ingest.event_types import CURRICULUM_PUBLISHED, EVENT_TYPES
 from services.ingest.fields import FieldError, parse_text, shown
 from services.ingest.kinds import Shape
+from services.ingest.plain_bodies import read_assessments, read_texts
 from services.ingest.sent import AnySent, SentCurriculum, SentMerge, SentSplit
+from services.ingest.sent_events import SentEvent
 from services.ingest.strict_json import JsonFault, escape_pointer, parse_json
 
 __all__ = [
@@ -42,24 +44,13 @@ DOCUMENT_BYTES_MAX = 8 * 1024 * 1024
 _READ_BEFORE = frozenset({"type"})
 
 
-class SentEvent(msgspec.Struct, frozen=True, gc=False):
-    """One item of the request: `sent`, or the faults why it is none.
-
-    `type_name`: as sent, if it is known. `content`: the canonical bytes of the item as sent, without event_id, for a
-    made id. `event_id`: if it was given and is well-formed (also on a faulty item).
-    """
-
-    index: int
-    type_name: str
-    event_id: str | None
-    content: bytes
-    sent: AnySent | None
-    faults: tuple[Fault, ...] = ()
-
-
 def decode_events(body: bytes, context: RowContext) -> tuple[SentEvent, ...]:
     """The items of the body, in order; an item's own `source` wins over the context's. Raises BodyFault."""
-    items = events_of(read_object(body, BODY_BYTES_MAX))
+    short = len(body) <= BODY_BYTES_MAX
+    read = read_assessments(body, context, EVENTS_MAX) if short else None
+    if read is not None:
+        return read
+    items = events_of((read_texts(body) if short else None) or read_object(body, BODY_BYTES_MAX))
     if len(items) > EVENTS_MAX:
         detail = f"The request has {len(items):,} events: send at most {EVENTS_MAX} at once, or a file to /v1/imports."
         raise refuse_body(422, "too_many_events", detail, "/events")

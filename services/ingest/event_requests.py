@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
+from schemas.identifiers import event_fact_id
 from services.ingest.accept import Desk
 from services.ingest.decisions import Caller, Decision, Event
 from services.ingest.event_bodies import Fault, SentEvent
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Wanted
-from services.ingest.sent import SentCurriculum, SentWithdrawal
+from services.ingest.sent import SentAssessment, SentCurriculum, SentWithdrawal
 from services.runtime.observability import ITEMS_REJECTED
 from services.runtime.positions import encode_position
 
@@ -58,29 +59,35 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What became of items, in their order, and how far a reader must have come to see it."""
+    """What became of items, in their order, and how far a reader of the log must have come to see it.
+
+    `log_id`: "" if nothing had to be asked of the log.
+    """
 
     results: list[ItemResult]
     offsets: dict[int, int]
+    log_id: str = ""
 
 
 async def tell_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> EventsAnswer:
     """Take in what is right of the `items` of one request. Raises what `Ledger.take` raises."""
     judged = await judge_events(ledger, caller, items)
     count_rejected("events", judged.results)
-    return answer_of(judged.results, encode_position(await ledger.log_id(), judged.offsets))
+    return answer_of(judged.results, encode_position(judged.log_id or await ledger.log_id(), judged.offsets))
 
 
 async def judge_events(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Judged:
     """Take in what is right of `items`, which may be of several requests. Raises what `Ledger.take` raises."""
     results: list[ItemResult | None] = [_faulty(item) if item.sent is None else None for item in items]
     offsets: dict[int, int] = {}
+    log_id = ""
     for segment in _segments(items):
         taken = await ledger.take(_work(ledger, caller, [items[place] for place in segment]))
         offsets |= taken.offsets
+        log_id = taken.log_id
         for place, decision in zip(segment, taken.decided.decisions, strict=True):
             results[place] = _judged(items[place], decision)
-    return Judged([result for result in results if result is not None], offsets)
+    return Judged([result for result in results if result is not None], offsets, log_id)
 
 
 def answer_of(results: list[ItemResult], position: str) -> EventsAnswer:
@@ -122,7 +129,7 @@ def _work(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Work:
     everywhere = any(type(event.sent) is SentCurriculum and not event.sent.school for event in events)
 
     def decide(desk: Desk) -> Decided:
-        decisions = [desk.decide_event(event) for event in events]
+        decisions = desk.decide_events(events)
         return Decided(decisions, [fact for decision in decisions for fact in decision.facts])
 
     return Work(
@@ -136,27 +143,33 @@ def _work(ledger: Ledger, caller: Caller, items: Sequence[SentEvent]) -> Work:
 
 def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wanted:
     wanted = Wanted(schools=schools, with_curricula=True)
+    references: set[tuple[str, str]] = set()
     for event in events:
         sent: Any = event.sent
-        names = [(school, event.event_id) for school in ([sent.school] if sent.school else schools)]
-        wanted.events.update(names)
-        if sent.event_id is not None:
-            wanted.given.update(names)
-        for name in ("pupil", "other"):
-            reference = getattr(sent, name, None)
-            if reference is not None:
-                wanted.pupils.add((sent.school, ledger.ids.pupil(sent.school, reference)))
+        for school in (sent.school,) if sent.school else schools:
+            wanted.events.add((school, event.event_id))
+            if sent.event_id is not None:
+                wanted.given.add((school, sent.event_id))
+        if type(sent) is SentAssessment:  # nearly all: they name one pupil and nobody else
+            references.add((sent.school, sent.pupil))
+        else:
+            references.update((sent.school, name) for name in _pupils_named(sent))
         if type(sent) is SentWithdrawal:
             wanted.withdrawn.add((sent.school, sent.withdraws))
+    wanted.pupils.update((school, ledger.ids.pupil(school, reference)) for school, reference in references)
     return wanted
+
+
+def _pupils_named(sent: Any) -> list[str]:
+    named = [getattr(sent, name, None) for name in ("pupil", "other")]
+    return [reference for reference in named if reference is not None]
 
 
 def _event(item: SentEvent) -> Event:
     assert item.sent is not None
-    event = Event(item.sent, item.type_name, item.content)
-    if item.sent.event_id is not None:
-        return event
-    return msgspec.structs.replace(event, made_id=event.make_id())
+    sent = item.sent
+    made_id = "" if sent.event_id is not None else event_fact_id(sent.source, item.type_name, item.content)
+    return Event(sent, item.type_name, item.content, made_id)
 
 
 def _judged(item: SentEvent, decision: Decision) -> ItemResult:
