@@ -167,6 +167,11 @@ class _Listening:
         """These are not ours any more."""
         self._inner.forget(partitions)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the upkeep has something to do."""
+        return self._inner.is_due
+
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """The upkeep's own work."""
         await self._inner.work(offsets, idle=idle)

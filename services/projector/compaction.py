@@ -78,6 +78,13 @@ class Compaction:
             self._tails.pop(partition, None)
             self._put_off.pop(partition, None)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether tails or rows of detail have gathered enough to be merged."""
+        return self._detail.is_due or any(
+            count >= TAILS_MAX for counts in self._tails.values() for count in counts.values()
+        )
+
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """One bounded round over partitions that stand at these offsets. Raises Fenced."""
         blocks_left = BLOCKS_A_ROUND

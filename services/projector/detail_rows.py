@@ -49,6 +49,11 @@ class DetailRows:
         for partition in partitions:
             self._rows.pop(partition, None)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a school has rows enough to be merged."""
+        return any(count >= DETAIL_ROWS_MAX for counts in self._rows.values() for count in counts.values())
+
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """Merge what is due in partitions that stand at these offsets. Raises Fenced."""
         for partition, offset in offsets.items():

@@ -67,8 +67,8 @@ class Folder:
         self._schools = schools
         self._partitions = partitions
 
-    async def prepare(self, batches: Mapping[int, Batch], expected: Mapping[int, int]) -> Prepared:
-        """Fold and place these batches."""
+    async def fold(self, batches: Mapping[int, Batch], expected: Mapping[int, int]) -> Prepared:
+        """Decode and fold these batches, which begin where `expected` says."""
         prepared = Prepared([], {})
         for partition, batch in batches.items():
             decoded = await asyncio.to_thread(decode_records, batch.records, partition, self._partitions)
@@ -78,8 +78,20 @@ class Folder:
                 prepared.steps.append(step)
             else:
                 prepared.failed[partition] = error
-        await self._place(prepared)
         return prepared
+
+    async def place(self, prepared: Prepared) -> None:
+        """Place what was folded; all that was folded before has to be in the tables."""
+        needs = [need for step in prepared.steps for need in step.needs()]
+        found: dict[str, dict[BlockKey, Stored]] = {}
+        for block in await self._store.read_blocks(needs):
+            found.setdefault(block.school, {})[block.key] = block.stored
+        for step in tuple(prepared.steps):
+            try:
+                await asyncio.to_thread(place_step, self._projection, step, found)
+            except Exception as error:  # as in a fold
+                prepared.steps.remove(step)
+                prepared.failed[step.partition] = _pass_on_transient(error)
 
     async def _fold(self, step: Step) -> Exception | None:
         try:
@@ -89,18 +101,6 @@ class Folder:
         except Exception as error:  # whatever a rule raises stops this partition and no other
             return _pass_on_transient(error)
         return None
-
-    async def _place(self, prepared: Prepared) -> None:
-        needs = [need for step in prepared.steps for need in step.needs()]
-        found: dict[str, dict[BlockKey, Stored]] = {}
-        for block in await self._store.read_blocks(needs):
-            found.setdefault(block.school, {})[block.key] = block.stored
-        for step in tuple(prepared.steps):
-            try:
-                await asyncio.to_thread(place_step, self._projection, step, found)
-            except Exception as error:  # as above
-                prepared.steps.remove(step)
-                prepared.failed[step.partition] = _pass_on_transient(error)
 
 
 def fold_step(projection: Projection, step: Step) -> None:

@@ -26,6 +26,9 @@ class Upkeep(Protocol):
 
     def forget(self, partitions: Collection[int]) -> None: ...
 
+    @property
+    def is_due(self) -> bool: ...
+
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None: ...
 
 

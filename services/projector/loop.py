@@ -1,5 +1,6 @@
 """The ordered loop: poll the log, fold, write the effects and the next offset in one transaction, for ever.
 
+While it is behind, the next batch is read and folded as the last one is written (`reading`, `commits`).
 A partition whose facts cannot be folded stops where it is, says so in its row, and is tried again later; the others go
 on and nothing is skipped. A fault of the surroundings (database, log, a lost lease) is waited out: whatever was folded
 and not committed is forgotten, and leases, offsets and states are read again. A log that is not the one the offsets
@@ -9,7 +10,7 @@ were stored for ends the process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from traceback import extract_tb
 
@@ -17,11 +18,13 @@ import asyncpg
 import msgspec
 import structlog
 
+from services.projector.commits import Commits
 from services.projector.feed import Feed, is_transient
 from services.projector.folding import Folder, Step
 from services.projector.keeping import BLOCKS, Keeping
 from services.projector.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, Leases
 from services.projector.projection import Projection
+from services.projector.reading import ReadAhead
 from services.projector.schools import FACTS_HELD_MAX, Schools
 from services.projector.status import StatusWriter
 from services.projector.turns import Alone, Turns
@@ -83,7 +86,8 @@ class Loop:
         self._folder = Folder(projection, self._store, self._schools, feed.partitions)
         self._upkeep = keeping.upkeep(pool, feed, self._store, projection, self._schools)
         self._turns = turns or Alone()
-        self._reader = log.reader(feed.topic)
+        self._reader = ReadAhead(log.reader(feed.topic))
+        self._commits = Commits(self._store)
         self._expected: dict[int, int] = {}
         self._assigned: frozenset[int] = frozenset()
         self._assignment_stands = False
@@ -115,6 +119,7 @@ class Loop:
             raise
         finally:
             self._turns.note(busy=False)
+            await self._commits.close()
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
             await self._leave()
@@ -124,6 +129,7 @@ class Loop:
             await self._leases.enter()
             self._entered = True
         if _now() >= self._balance_at:
+            await self._settle()
             await self._balance()
         try:
             await self._assign()
@@ -137,13 +143,23 @@ class Loop:
             self._turns.note(busy=bool(batches))
             self._leases.saw_log()
         except OffsetOutOfRange as error:
+            await self._settle()
             await self._stop_out_of_range(error)
             return
+        behind = sum(len(batch.records) for batch in batches.values()) >= records_max and self._turns.may_run_ahead
+        if behind:
+            self._reader.begin(records_max)
         self._note_level(batches, records_max)
         if batches:
             await self._apply(self._only_suspects(batches))
+        if not behind or self._upkeep.is_due:
+            await self._settle()
+            await self._keep_up(idle=not batches)
+
+    async def _keep_up(self, *, idle: bool) -> None:
+        """Look after the rows, and after the memory; no state is ahead of the views."""
         offsets = {partition: self._expected[partition] for partition in self._assigned & self._expected.keys()}
-        await self._upkeep.work(offsets, idle=not batches)
+        await self._upkeep.work(offsets, idle=idle)
         self._schools.shrink()
 
     # --- leases and assignment -----------------------------------------------------------------------------------
@@ -182,18 +198,24 @@ class Loop:
         await self._status.set_ends(ends)
 
     async def _assign(self) -> None:
-        now = _now()
-        for partition in [each for each in self._out_of_range if self._stopped[each].retry_at <= now]:
+        for partition in [each for each in self._out_of_range if self._stopped[each].retry_at <= _now()]:
             await self._check_range(partition)
-        stopped = {partition for partition, stopped in self._stopped.items() if stopped.retry_at > now}
-        wanted = frozenset(self._expected.keys() - stopped)
-        if self._assignment_stands and wanted == self._assigned:
+        if self._assignment_stands and self._wanted() == self._assigned:
             return
+        await self._settle()
+        wanted = self._wanted()
         self._assigned = frozenset()
         await self._check_log()
         if wanted:
             await self._reader.assign({partition: self._expected[partition] for partition in sorted(wanted)})
         self._assigned, self._assignment_stands = wanted, True
+
+    def _wanted(self) -> frozenset[int]:
+        """The partitions that are ours and not to be left alone for the moment."""
+        now = _now()
+        return frozenset(
+            self._expected.keys() - {each for each, stopped in self._stopped.items() if stopped.retry_at > now}
+        )
 
     async def _check_log(self) -> None:
         """Offsets mean nothing in another topic, even if it has the same name."""
@@ -223,38 +245,39 @@ class Loop:
         return cut
 
     async def _apply(self, batches: Mapping[int, Batch]) -> None:
+        """Fold these batches, then begin to write them; what was begun before is settled in between."""
         try:
-            prepared = await self._folder.prepare(batches, self._expected)
+            prepared = await self._folder.fold(batches, self._expected | self._commits.next_offsets)
+            refused = await self._settle()
+            prepared.steps = [step for step in prepared.steps if step.partition not in refused]
+            await self._folder.place(prepared)
             for partition, error in prepared.failed.items():
-                await self._fail(partition, batches[partition], error)
-            await self._commit(prepared.steps)
+                if partition not in refused:
+                    await self._fail(partition, batches[partition], error)
+            self._commits.begin(prepared.steps)
         except BaseException:
-            # states may be ahead of the views, and a commit may have gone through: read everything again
+            # states may be ahead of the views: read everything again
             self._forget(batches.keys())
             self._balance_at = 0.0
             raise
 
-    async def _commit(self, steps: Sequence[Step]) -> None:
-        if not steps:
-            return
-        schools = [one for step in steps for one in step.changes]
-        dead_letters = [(step.partition, dead) for step in steps for dead in step.decoded.dead_letters]
-        started_at = _now()
+    async def _settle(self) -> frozenset[int]:
+        """Wait for the commit under way and take in what became of it; the partitions whose step was refused."""
+        partitions = self._commits.next_offsets.keys()
         try:
-            await self._store.commit([step.move for step in steps], schools, dead_letters)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            if len(steps) == 1:
-                await self._fail(steps[0].partition, steps[0].batch, error)
-                return
-            for step in steps:  # one of them holds what PostgreSQL refuses
-                await self._commit([step])
-            return
-        self._upkeep.note(schools)
-        for step in steps:
+            settled = await self._commits.settle()
+        except BaseException:
+            # it may have gone through, or not: read everything again
+            self._forget(partitions)
+            self._balance_at = 0.0
+            raise
+        for step in settled.committed:
+            self._upkeep.note(step.changes)
             self._advance(step)
-            count(self._feed.projection, step, _now() - started_at)
+            count(self._feed.projection, step, settled.seconds)
+        for step, error in settled.refused:
+            await self._fail(step.partition, step.batch, error)
+        return frozenset(step.partition for step, _ in settled.refused)
 
     def _advance(self, step: Step) -> None:
         partition, batch = step.partition, step.batch

@@ -36,6 +36,11 @@ class RowUpkeep(DetailRows):
         for changes in (one.changes for one in changed):
             self._written += len(changes.scores) + len(changes.stays) + len(changes.facts)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether detail has to be merged, or statistics taken."""
+        return super().is_due or self._written >= self._due_at
+
     async def work(self, offsets: Mapping[int, int], *, idle: bool) -> None:
         """Merge what is due, and take statistics if there is much that they do not know of. Raises Fenced."""
         await super().work(offsets, idle=idle)

@@ -26,6 +26,10 @@ class Turns(Protocol):
     def share(self, records_max: int) -> int:
         """How many records to look for."""
 
+    @property
+    def may_run_ahead(self) -> bool:
+        """Whether to read and fold on while the last batch is written."""
+
     def note(self, *, busy: bool) -> None:
         """Whether there was something to do."""
 
@@ -39,6 +43,11 @@ class Alone:
     def share(self, records_max: int) -> int:
         """All of them."""
         return records_max
+
+    @property
+    def may_run_ahead(self) -> bool:
+        """Nobody waits for it."""
+        return True
 
     def note(self, *, busy: bool) -> None:
         """Nobody waits for it."""
@@ -88,3 +97,8 @@ class Following(Alone):
     def share(self, records_max: int) -> int:
         """Few while the leader works, so that a turn is short."""
         return max(records_max // SMALLER, 1) if self._leader.busy else records_max
+
+    @property
+    def may_run_ahead(self) -> bool:
+        """Not while the leader works: a rest between folding and writing would only delay what was folded."""
+        return not self._leader.busy
