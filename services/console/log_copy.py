@@ -33,7 +33,7 @@ SELECT DISTINCT application_name FROM pg_stat_activity
  WHERE datname = current_database() AND application_name ~ '^markledger (ingest|projector|query|web)'
  ORDER BY 1"""
 _VIEWS = "SELECT DISTINCT projection, version FROM projection.partition ORDER BY 1, 2"
-_REGISTRY_FROM_LOG = ("partition", "school", "school_fact", "curriculum", "pupil", "told", "given_event", "withdrawal")
+_REGISTRY_FROM_LOG = ("partition", "school", "school_fact", "curriculum", "pupil", "told", "given_ids", "withdrawal")
 """The tables of ingest that the log fills; imports, their errors and given answers are in no log and stay."""
 
 

@@ -147,7 +147,7 @@ def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wante
     for event in events:
         sent: Any = event.sent
         for school in (sent.school,) if sent.school else schools:
-            wanted.events.add((school, event.event_id))
+            wanted.events.setdefault(school, []).append(event.event_id)
             if sent.event_id is not None:
                 wanted.given.add((school, sent.event_id))
         if type(sent) is SentAssessment:  # nearly all: they name one pupil and nobody else

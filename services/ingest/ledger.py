@@ -23,7 +23,7 @@ from services.ingest.knowledge import Knowledge
 from services.ingest.publish import LogMoved, partition_of, publish
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Memory, Wanted, read_schools, recall
-from services.ingest.registry import Held, Placed, Registry
+from services.ingest.registry import Held, Learned, Placed, Registry
 from services.ingest.rehearsal import Rehearsal
 from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogUnavailable
@@ -95,9 +95,12 @@ class Ledger:
         for _ in range(_ATTEMPTS):
             try:
                 async with self._turns, self.pool.acquire() as connection, connection.transaction():
-                    return await self._take(connection, work, also)
+                    taken, learned = await self._take(connection, work, also)
             except LogMoved:
                 continue
+            if learned is not None:
+                self._memory.given.learn(learned.given)
+            return taken
         raise LogUnavailable("other appends keep coming in between")
 
     async def rehearse(self, work: Work, rehearsal: Rehearsal) -> Taken:
@@ -114,7 +117,7 @@ class Ledger:
 
     async def log_id(self) -> str:
         """Names the log, for position tokens."""
-        return await self._log.log_id(self._registry.topic)
+        return await self._registry.log_id()
 
     async def time_zones(self, schools: Iterable[str]) -> dict[str, str]:
         """The time zones of those of these schools that are known."""
@@ -122,7 +125,7 @@ class Ledger:
             known = await read_schools(connection, self._memory, list(schools))
         return {name: school.time_zone for name, school in known.items()}
 
-    async def _take(self, connection: Any, work: Work, also: Also | None) -> Taken:
+    async def _take(self, connection: Any, work: Work, also: Also | None) -> tuple[Taken, Learned | None]:
         held = await self._hold(connection, work)
         if work.look is not None:
             await work.look(connection)
@@ -130,9 +133,10 @@ class Ledger:
         decided = work.decide(self._desk(knowledge, work))
         if names := self._names(decided.decisions):  # first: a fact that is known has its name
             await self._identity_log.remember(connection, names)
+        learned = None
         if decided.facts:
-            await self._registry.apply(connection, await self._append(held, decided.facts), are_new=True)
-        await self._registry.advance(connection, held)
+            learned = await self._registry.apply(connection, await self._append(held, decided.facts), are_new=True)
+        await self._registry.advance(connection, held, learned)
         await restate_names(connection, decided.facts)
         touched = {school for decision in decided.decisions for school in decision.schools}
         partitions = {self._partition(school) for school in touched | {fact.school for fact in decided.facts}}
@@ -140,7 +144,7 @@ class Ledger:
         taken = Taken(decided, held.log_id, offsets)
         if also is not None:
             await also(connection, taken)
-        return taken
+        return taken, learned
 
     async def _hold(self, connection: Any, work: Work) -> Held:
         if work.schools is None:

@@ -6,7 +6,6 @@ registry, read under that lock, still shows the same versions of a school.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from schemas.codec import decode_fact
 from schemas.events import YearGroupFrom
+from services.ingest.given_ids import GivenIds, is_made_id
 from services.ingest.knowledge import (
     Curricula,
     Kept,
@@ -32,22 +32,19 @@ SCHOOLS_REMEMBERED_MAX = 5_000
 Name = tuple[str, str]
 """A school, and an event id or pupil id in it."""
 
-_BETWEEN = "\x1f"
-"""Stands in no name: all are printable. Two long texts cost a fraction of two long arrays, element by element."""
-
 _names_decoder = msgspec.msgpack.Decoder(VersionNames)
 _year_groups_decoder = msgspec.json.Decoder(tuple[YearGroupFrom, ...])
 
 
 class Wanted(msgspec.Struct):
-    """What a chunk names. `events`: ids that are told; `given`: those of them that their senders chose, so that they
-    may be the ids of rows' facts; `withdrawn`: ids that withdrawals name.
+    """What a chunk names. `events`: ids that are told, by school; `given`: those of them that their senders chose, so
+    that they may be the ids of rows' facts; `withdrawn`: ids that withdrawals name.
     """
 
     schools: set[str]
     pupils: set[Name] = msgspec.field(default_factory=set)
     keys: list[str] = msgspec.field(default_factory=list)
-    events: set[Name] = msgspec.field(default_factory=set)
+    events: dict[str, list[str]] = msgspec.field(default_factory=dict)
     given: set[Name] = msgspec.field(default_factory=set)
     withdrawn: set[Name] = msgspec.field(default_factory=set)
     with_curricula: bool = False
@@ -59,6 +56,7 @@ class _Marks(msgspec.Struct, frozen=True):
     school_version: int
     curriculum_version: int
     roster_version: int
+    given_version: int
     has_withdrawals: bool
 
 
@@ -70,6 +68,7 @@ class Memory:
         self.curricula: dict[str, tuple[int, Curricula]] = {}
         self.pupils: dict[str, tuple[int, set[str]]] = {}
         self.pupil_count = 0
+        self.given = GivenIds()
 
     def make_room(self) -> None:
         """Forget everything when it becomes much."""
@@ -99,7 +98,7 @@ async def recall(connection: Any, memory: Memory, wanted: Wanted) -> Knowledge:
         curricula=curricula,
         pupils=await _read_pupils(connection, memory, marks, wanted.pupils) if wanted.pupils else set(),
         told=told,
-        given=await _read_given(connection, wanted.events, wanted.given) if wanted.events else {},
+        given=await _read_given(connection, memory, marks, wanted) if wanted.events else {},
         keys_of=await _read_keys(connection, wanted.withdrawn) if wanted.withdrawn else {},
     )
 
@@ -150,7 +149,8 @@ SELECT * FROM found
 
 async def _read_marks(connection: Any, names: Collection[str] | None) -> dict[str, _Marks]:
     rows = await connection.fetch(
-        "SELECT school, stamp, school_version, curriculum_version, roster_version, has_withdrawals"
+        "SELECT school, stamp, school_version, curriculum_version, roster_version, given_version,"
+        " has_withdrawals"
         " FROM ingest.school WHERE $1::text[] IS NULL OR school = ANY($1::text[])",
         None if names is None else list(names),
     )
@@ -279,34 +279,21 @@ async def _find_enrolled(connection: Any, marks: Mapping[str, _Marks], asked: Co
     return settled | ({item.said for item in latest_of_keys(kept)} & set(asked))
 
 
-async def _read_given(connection: Any, events: Collection[Name], chosen: Collection[Name]) -> dict[Name, str | None]:
-    rows = await connection.fetch(
-        "SELECT g.school, g.event_id, g.content FROM ingest.given_event AS g"
-        " JOIN unnest(string_to_array($1, $3), string_to_array($2, $3)) AS asked (school, event_id)"
-        " USING (school, event_id)",
-        _BETWEEN.join([school for school, _ in events]),
-        _BETWEEN.join([event_id for _, event_id in events]),
-        _BETWEEN,
-    )
-    given: dict[Name, str | None] = {
-        (row["school"], row["event_id"]): row["content"].hex() if row["content"] else None for row in rows
-    }
-    return given | dict.fromkeys(await _read_keys(connection, chosen) if chosen else ())
+async def _read_given(
+    connection: Any, memory: Memory, marks: Mapping[str, _Marks], wanted: Wanted
+) -> dict[Name, str | None]:
+    versions = {school: marks[school].given_version for school in wanted.events if school in marks}
+    given = await memory.given.find(connection, wanted.events, versions)
+    return given | dict.fromkeys(await _read_keys(connection, wanted.given) if wanted.given else ())
 
 
 async def _read_keys(connection: Any, events: Collection[Name]) -> dict[Name, str]:
     """The keys of those that are facts of rows."""
+    made = [event_id for _, event_id in events if is_made_id(event_id)]
+    if not made:
+        return {}
     rows = await connection.fetch(
-        "SELECT school, event_id::text, key FROM ingest.told WHERE event_id = ANY($1::uuid[])",
-        [event_id for _, event_id in events if _is_made_id(event_id)],
+        "SELECT school, event_id::text, key FROM ingest.told WHERE event_id = ANY($1::uuid[])", made
     )
     found = {(row["school"], row["event_id"]): row["key"].hex() for row in rows}
     return {name: key for name, key in found.items() if name in events}
-
-
-def _is_made_id(event_id: str) -> bool:
-    """Whether the id may be that of a row's fact: a UUID in the one way in which they are written."""
-    return _MADE_ID.fullmatch(event_id) is not None
-
-
-_MADE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -7,6 +7,7 @@ known, after an append and in catch-up alike, and it only adds. Reading it is `r
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -27,6 +28,7 @@ from schemas.events import (
     SchoolLeftTrust,
     SchoolRegistered,
 )
+from services.ingest.given_ids import Packed, pack
 from services.ingest.knowledge import names_of_version
 from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogRecreated
@@ -38,8 +40,9 @@ Placed = tuple[int, Fact]
 _ABOUT_SCHOOLS = frozenset({SchoolRegistered, SchoolJoinedTrust, SchoolLeftTrust})
 _KEPT_BY_TYPE = _ABOUT_SCHOOLS | {PupilEnrolled, FactWithdrawn, CurriculumPublished}
 
-_LARGE_TABLES = ("told", "given_event", "pupil")
+_LARGE_TABLES = ("told", "pupil")
 
+LOG_ID_SECONDS = 1.0
 _SCHEMA_LOCK = "markledger ingest"
 _log = structlog.get_logger("markledger.ingest.registry")
 
@@ -51,6 +54,47 @@ class Held(msgspec.Struct):
     next_offsets: dict[int, int]
 
 
+class _SchoolMarks:
+    """What `ingest.school` keeps of the facts of one school."""
+
+    def __init__(self, school: str) -> None:
+        self.school = school
+        self.stamp: datetime | None = None
+        self.school_version = self.curriculum_version = self.roster_version = self.given_version = 0
+        self.has_withdrawals = False
+        self.given: list[Placed] = []
+
+    def add(self, offset: int, fact: Fact) -> None:
+        if not fact.migrated and (self.stamp is None or self.stamp < fact.recorded_at):
+            self.stamp = fact.recorded_at
+        if not fact.key and not fact.batch_id:
+            self.given_version = offset + 1
+            self.given.append((offset, fact))
+        kind = type(fact)
+        if kind not in _KEPT_BY_TYPE:
+            return
+        withdrawal = kind is FactWithdrawn
+        self.has_withdrawals |= withdrawal
+        if withdrawal or kind in _ABOUT_SCHOOLS:
+            self.school_version = offset + 1
+        if withdrawal or kind is CurriculumPublished:
+            self.curriculum_version = offset + 1
+        if withdrawal or (kind is PupilEnrolled and fact.revision > 1):
+            self.roster_version = offset + 1
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """What the rows of schools keep of some facts, and the rows of the ids of events among them."""
+
+    marks: Sequence[_SchoolMarks]
+    given: Sequence[Packed]
+
+    def columns(self) -> tuple[tuple[list[Any], ...], tuple[list[Any], ...]]:
+        """Of both, for the statement."""
+        marks = tuple([getattr(mark, name) for mark in self.marks] for name in _MARKS)
+        return marks, tuple([getattr(row, name) for row in self.given] for name in Packed.__struct_fields__)
+
+
 class Registry:
     """The tables of schema `ingest` that mirror one topic of the log."""
 
@@ -59,6 +103,7 @@ class Registry:
         self._log = log
         self.topic = topic
         self.partitions = 0
+        self._log_id: tuple[float, str] | None = None
 
     async def start(self) -> None:
         """Create what is missing and catch up, one partition after another. Raises LogRecreated, LogUnavailable."""
@@ -77,29 +122,35 @@ class Registry:
             while await self._step(partition):
                 pass
 
+    async def log_id(self) -> str:
+        """Names the log, as asked for within the last second: one that is made anew meanwhile ends before the registry
+        and is noticed by that."""
+        now = time.monotonic()
+        if self._log_id is None or self._log_id[0] <= now:
+            self._log_id = (now + LOG_ID_SECONDS, await self._log.log_id(self.topic))
+        return self._log_id[1]
+
     async def hold(self, connection: Any, partitions: Iterable[int]) -> Held:
         """Become the writer of these partitions until the transaction ends, and know all that their log holds."""
         wanted = sorted(set(partitions))
         held = await self._lock(connection, wanted)
-        ends = await asyncio.gather(*(self._log.bounds(self.topic, partition) for partition in wanted))
-        for partition, (_, end) in zip(wanted, ends, strict=True):
+        ends = await asyncio.gather(*(self._log.end(self.topic, partition) for partition in wanted))
+        for partition, end in zip(wanted, ends, strict=True):
             while held.next_offsets[partition] != end:
                 await self._catch_up(connection, held, partition, end)
         return held
 
-    async def advance(self, connection: Any, held: Held) -> None:
-        """Write down how far the tables follow the log."""
-        await connection.execute(
-            "UPDATE ingest.partition AS p SET next_offset = n.next_offset"
-            " FROM unnest($1::int[], $2::bigint[]) AS n (partition, next_offset) WHERE p.partition = n.partition",
-            list(held.next_offsets),
-            list(held.next_offsets.values()),
-        )
+    async def advance(self, connection: Any, held: Held, learned: Learned | None = None) -> None:
+        """Write down how far the tables follow the log, and the rest of what was applied."""
+        marks, packed = learned.columns() if learned is not None else (_NO_MARKS, _NO_PACKED)
+        offsets = (list(held.next_offsets), list(held.next_offsets.values()))
+        await connection.execute(_ADVANCE, *offsets, *marks, *packed)
 
-    async def apply(self, connection: Any, placed: Sequence[Placed], *, are_new: bool) -> None:
-        """Add what these facts make known. Facts that are there already change nothing.
+    async def apply(self, connection: Any, placed: Sequence[Placed], *, are_new: bool) -> Learned:
+        """Add what these facts make known, but for what `advance` has to write with it.
 
-        `are_new`: they were judged against these tables and just appended, so that none of them can be there.
+        Facts that are there already change nothing. `are_new`: they were judged against these tables and just appended,
+        so that none of them can be there.
         """
         rows = _Rows()
         for offset, fact in placed:
@@ -109,6 +160,7 @@ class Registry:
                 await _copy(connection, table, rows.take(table))
         for statement, columns in rows.statements():
             await connection.execute(statement, *columns)
+        return rows.learned()
 
     async def _step(self, partition: int) -> bool:
         """One transaction of catch-up; whether there is more."""
@@ -118,7 +170,6 @@ class Registry:
             if held.next_offsets[partition] == end:
                 return False
             await self._catch_up(connection, held, partition, end)
-            await self.advance(connection, held)
             return held.next_offsets[partition] < end
 
     async def _lock(self, connection: Any, partitions: list[int]) -> Held:
@@ -127,7 +178,7 @@ class Registry:
             " ORDER BY partition FOR UPDATE",
             partitions,
         )
-        log_id = await self._log.log_id(self.topic)
+        log_id = await self.log_id()
         if len(rows) != len(partitions) or any(row["log_id"] != log_id for row in rows):
             raise LogRecreated(
                 f"the registry was built from another log than {self.topic} is now (schema ingest of the database);"
@@ -146,9 +197,10 @@ class Registry:
             fact = _decoded(record.value)
             if fact is not None:
                 placed.append((record.offset, fact))
-        await self.apply(connection, placed, are_new=False)
+        learned = await self.apply(connection, placed, are_new=False)
         await restate_names(connection, [fact for _, fact in placed])
         held.next_offsets[partition] = batch.next_offset
+        await self.advance(connection, held, learned)
         _log.info("caught up", partition=partition, start=start, next_offset=batch.next_offset, end=end)
 
 
@@ -168,28 +220,6 @@ def _decoded(value: bytes | None) -> AnyFact | None:
         return None
 
 
-class _SchoolMarks:
-    """What `ingest.school` keeps of the facts of one school."""
-
-    def __init__(self) -> None:
-        self.stamp: datetime | None = None
-        self.school_version = self.curriculum_version = self.roster_version = 0
-        self.has_withdrawals = False
-
-    def add(self, offset: int, fact: Fact) -> None:
-        if not fact.migrated and (self.stamp is None or self.stamp < fact.recorded_at):
-            self.stamp = fact.recorded_at
-        kind = type(fact)
-        withdrawal = kind is FactWithdrawn
-        self.has_withdrawals |= withdrawal
-        if withdrawal or kind in _ABOUT_SCHOOLS:
-            self.school_version = offset + 1
-        if withdrawal or kind is CurriculumPublished:
-            self.curriculum_version = offset + 1
-        if withdrawal or (kind is PupilEnrolled and fact.revision > 1):
-            self.roster_version = offset + 1
-
-
 class _Rows:
     """Facts, sorted into the rows of each table."""
 
@@ -200,7 +230,7 @@ class _Rows:
     def add(self, offset: int, fact: Fact) -> None:
         marks = self._schools.get(fact.school)
         if marks is None:
-            marks = self._schools[fact.school] = _SchoolMarks()
+            marks = self._schools[fact.school] = _SchoolMarks(fact.school)
         marks.add(offset, fact)
         if fact.key:
             self._rows["told"].append(
@@ -216,9 +246,6 @@ class _Rows:
                     fact.batch_id,
                 )
             )
-        elif not fact.batch_id:
-            content = bytes.fromhex(fact.content) if fact.content else None
-            self._rows["given_event"].append((fact.school, fact.event_id, content))
         if type(fact) in _KEPT_BY_TYPE:
             self._add_by_type(offset, fact)
 
@@ -245,19 +272,11 @@ class _Rows:
         for table, rows in self._rows.items():
             if rows:
                 yield _INSERTS[table], list(zip(*rows, strict=True))
-        if self._schools:
-            marks = [
-                (
-                    school,
-                    mark.stamp,
-                    mark.school_version,
-                    mark.curriculum_version,
-                    mark.roster_version,
-                    mark.has_withdrawals,
-                )
-                for school, mark in self._schools.items()
-            ]
-            yield _UPSERT_SCHOOLS, list(zip(*marks, strict=True))
+
+    def learned(self) -> Learned:
+        """What is left for `Registry.advance`."""
+        schools = list(self._schools.values())
+        return Learned(schools, [pack(mark.given) for mark in schools if mark.given])
 
 
 _COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -272,7 +291,6 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("school", "text"),
         ("batch", "text"),
     ),
-    "given_event": (("school", "text"), ("event_id", "text"), ("content", "bytea")),
     "school_fact": (("school", "text"), ("event_id", "text"), ('"offset"', "bigint"), ("value", "bytea")),
     "curriculum": (
         ("school", "text"),
@@ -302,14 +320,34 @@ def _insert(table: str) -> str:
 
 
 _INSERTS = {table: _insert(table) for table in _COLUMNS}
-_UPSERT_SCHOOLS = """
-INSERT INTO ingest.school AS s
-    (school, stamp, school_version, curriculum_version, roster_version, has_withdrawals)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
-ON CONFLICT (school) DO UPDATE SET
-    stamp = greatest(s.stamp, excluded.stamp),
-    school_version = greatest(s.school_version, excluded.school_version),
-    curriculum_version = greatest(s.curriculum_version, excluded.curriculum_version),
-    roster_version = greatest(s.roster_version, excluded.roster_version),
-    has_withdrawals = s.has_withdrawals OR excluded.has_withdrawals
+_MARKS = (
+    "school",
+    "stamp",
+    "school_version",
+    "curriculum_version",
+    "roster_version",
+    "given_version",
+    "has_withdrawals",
+)
+_NO_MARKS: tuple[list[Any], ...] = tuple([] for _ in _MARKS)
+_NO_PACKED: tuple[list[Any], ...] = tuple([] for _ in Packed.__struct_fields__)
+_ADVANCE = """
+WITH marked AS (
+    INSERT INTO ingest.school AS s
+        (school, stamp, school_version, curriculum_version, roster_version, given_version, has_withdrawals)
+    SELECT * FROM unnest($3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::boolean[])
+    ON CONFLICT (school) DO UPDATE SET
+        stamp = greatest(s.stamp, excluded.stamp),
+        school_version = greatest(s.school_version, excluded.school_version),
+        curriculum_version = greatest(s.curriculum_version, excluded.curriculum_version),
+        roster_version = greatest(s.roster_version, excluded.roster_version),
+        given_version = greatest(s.given_version, excluded.given_version),
+        has_withdrawals = s.has_withdrawals OR excluded.has_withdrawals
+), given AS (
+    INSERT INTO ingest.given_ids (school, "offset", through, ids, contents)
+    SELECT * FROM unnest($10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[])
+)
+UPDATE ingest.partition AS p SET next_offset = n.next_offset
+FROM unnest($1::int[], $2::bigint[]) AS n (partition, next_offset) WHERE p.partition = n.partition
 """

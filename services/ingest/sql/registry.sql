@@ -65,12 +65,44 @@ CREATE TABLE IF NOT EXISTS ingest.told (
 CREATE UNIQUE INDEX IF NOT EXISTS told_by_event_id ON ingest.told (event_id);
 CREATE INDEX IF NOT EXISTS told_by_batch ON ingest.told (batch, "offset");
 
-CREATE TABLE IF NOT EXISTS ingest.given_event (
+-- The ids of events that came without a file, 16 bytes for each (services/ingest/given_ids.py), and where senders chose
+-- them the hashes of what they said. A row holds those of one append, or of several short ones; no index has ids.
+CREATE TABLE IF NOT EXISTS ingest.given_ids (
     school   text NOT NULL,
-    event_id text NOT NULL,
-    content  bytea,
-    PRIMARY KEY (school, event_id)
+    "offset" bigint NOT NULL,
+    through  bigint NOT NULL,
+    ids      bytea NOT NULL,
+    contents bytea
 );
+CREATE INDEX IF NOT EXISTS given_ids_by_school ON ingest.given_ids (school, through);
+
+-- What an earlier release made: it kept a row for each id.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ingest.school'::regclass AND attname = 'given_version') THEN
+        ALTER TABLE ingest.school ADD COLUMN given_version bigint NOT NULL DEFAULT 0;
+        ALTER TABLE ingest.given_ids ALTER COLUMN ids SET STORAGE EXTERNAL; -- to compress hashes is in vain
+    END IF;
+    IF (SELECT relkind FROM pg_class WHERE oid = to_regclass('ingest.given_event')) = 'r' THEN
+        INSERT INTO ingest.given_ids (school, "offset", through, ids, contents)
+        SELECT school, 0, 0, string_agg(id, '' ORDER BY id),
+            string_agg(coalesce(content, decode(repeat('00', 16), 'hex')), '' ORDER BY id)
+        FROM (
+            SELECT school, content, (row_number() OVER (PARTITION BY school)) / 16384 AS part, CASE
+                WHEN event_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+                THEN decode(replace(event_id, '-', ''), 'hex')
+                ELSE (SELECT set_byte(digest, 6, get_byte(digest, 6) | 240)
+                      FROM substring(sha256(convert_to(event_id, 'UTF8')) FROM 1 FOR 16) AS digest)
+            END AS id FROM ingest.given_event
+        ) AS events GROUP BY school, part;
+        UPDATE ingest.school SET given_version = 1 WHERE school IN (SELECT school FROM ingest.given_ids);
+        DROP TABLE ingest.given_event;
+    END IF;
+END $$;
+
+CREATE OR REPLACE VIEW ingest.given_event AS
+SELECT DISTINCT school, substring(ids FROM 16 * n + 1 FOR 16) AS id,
+    nullif(substring(contents FROM 16 * n + 1 FOR 16), decode(repeat('00', 16), 'hex')) AS content
+FROM ingest.given_ids, generate_series(0, length(ids) / 16 - 1) AS n;
 
 CREATE TABLE IF NOT EXISTS ingest.withdrawal (
     school    text NOT NULL,

@@ -160,6 +160,12 @@ class EmbeddedLog:
             raise LogError(f"topic {topic} has no partition {partition}")
         return heads[partition]
 
+    async def end(self, topic: str, partition: int) -> int:
+        """The end alone, without asking again which topic it is: one made anew has no such partition."""
+        found = self._topics.get(topic) or await self.look_up(topic)
+        head = (await self.heads(found["topic"], [partition])).get(partition)
+        return head[1] if head is not None else (await self.bounds(topic, partition))[1]
+
     def reader(self, topic: str) -> EmbeddedReader:
         """A new reader without partitions."""
         return EmbeddedReader(self, topic)

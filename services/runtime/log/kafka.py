@@ -36,7 +36,8 @@ class KafkaLog:
         self._appender = KafkaAppender(self._bootstrap, append_seconds_max)
         self._bounds_consumer: AIOKafkaConsumer | None = None
         self._bounding = asyncio.Lock()
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[tuple[str, bool], _Asked] = {}
+        self._counts: dict[str, int] = {}
 
     async def create_topic(self, topic: str, partitions: int, *, retention_ms: int, compacted: bool) -> None:
         """Create the topic if it is missing."""
@@ -69,10 +70,17 @@ class KafkaLog:
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """The first offset and the end. Who asks at the same time is answered by one request."""
-        together = self._asked.get(topic)
+        return await self._ask(topic, partition, with_first=True)
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The end alone: one request, and none about the topic, whose partitions are as many for life."""
+        return (await self._ask(topic, partition, with_first=False))[1]
+
+    async def _ask(self, topic: str, partition: int, *, with_first: bool) -> tuple[int, int]:
+        together = self._asked.get((topic, with_first))
         if together is None:
-            together = self._asked[topic] = _Asked(set())
-            together.task = asyncio.create_task(self._find_bounds(topic, together))
+            together = self._asked[topic, with_first] = _Asked(set())
+            together.task = asyncio.create_task(self._find_bounds(topic, together, with_first=with_first))
             together.task.add_done_callback(_retrieve)
         together.partitions.add(partition)
         assert together.task is not None
@@ -81,17 +89,19 @@ class KafkaLog:
             raise LogError(f"topic {topic} has no partition {partition}")
         return found
 
-    async def _find_bounds(self, topic: str, asked: _Asked) -> dict[int, tuple[int, int]]:
+    async def _find_bounds(self, topic: str, asked: _Asked, *, with_first: bool) -> dict[int, tuple[int, int]]:
         async with self._bounding:
-            self._asked.pop(topic)  # from here on others would ask too late
-            known = (await self._topics.describe(topic)).partitions
+            self._asked.pop((topic, with_first))  # from here on others would ask too late
+            known = self._counts.get(topic)
+            if known is None or with_first:
+                known = self._counts[topic] = (await self._topics.describe(topic)).partitions
             at = [TopicPartition(topic, partition) for partition in asked.partitions if 0 <= partition < known]
             if not at:
                 return {}
             try:
                 async with asyncio.timeout(REQUEST_SECONDS_MAX):
                     consumer = await self._started_bounds_consumer()
-                    firsts = await consumer.beginning_offsets(at)
+                    firsts = await consumer.beginning_offsets(at) if with_first else dict.fromkeys(at, 0)
                     ends = await consumer.end_offsets(at)
             except (errors.KafkaError, TimeoutError) as error:
                 await self._drop_bounds_consumer()
