@@ -1,4 +1,4 @@
-"""The only module of the query service that speaks SQL: what a report needs, in one read-only transaction.
+"""What a report needs of the views, in one read-only transaction.
 
 Every question comes with the scope of who asks; a school outside it is refused before anything of it is returned. The
 views are read as of one snapshot, so an answer never mixes two states of the ledger.
@@ -7,7 +7,6 @@ views are read as of one snapshot, so an answer never mixes two states of the le
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
@@ -16,13 +15,14 @@ import msgspec
 
 from schemas.columns import column_stream
 from schemas.documents import SchoolDocument, decode_document
-from schemas.topics import FACTS, partition_for
+from schemas.topics import partition_for
 from services.access.keys import Access
 from services.query.answers import Provenance
 from services.query.population import natural_key
 from services.query.questions import Moment, Question, Reading, knowledge_time
 from services.query.requests import Clocks, Population
 from services.query.scope import ViewsUnavailable, add_members, enter_scope, scoped
+from services.query.shelves import Shelf, Shelves, Standpoint
 from services.query.vectors import (
     LAST_DAY,
     NOW,
@@ -34,40 +34,11 @@ from services.query.vectors import (
     block_at,
     score_stream,
 )
+from services.query.view_rows import TIMELINE, SchoolRow, read_blocks, read_checkpoint, read_members, read_schools
 from services.runtime.positions import Position, encode_position
 
-TIMELINE = "timeline"
-CACHED_SCHOOLS_MAX = 1_000
+TRUSTS_MAX = 1_000
 _POLL_SECONDS = 0.02
-
-_CHECKPOINTS = """
-SELECT a.version, p.log_id, p.partition, p.next_offset
-FROM projection.active a
-LEFT JOIN projection.partition p ON p.projection = a.projection AND p.version = a.version AND p.topic = $2
-WHERE a.projection = $1
-"""
-_DOCUMENTS = """
-SELECT d.school, d.partition, d.revision, CASE WHEN d.revision = held.revision THEN NULL ELSE d.data END AS data
-FROM unnest($1::text[], $2::bigint[]) AS held (school, revision)
-JOIN timeline_v{version}.school_document d ON d.school = held.school
-"""
-_TRUST_SCHOOLS = "SELECT school FROM timeline_v{version}.trust_member WHERE trust = $1"
-_BLOCKS = """
-SELECT found.school, found.stream, found.months, b.data AS block,
-       ARRAY(SELECT t.data FROM timeline_v{version}.tail t
-             WHERE t.stream = found.stream AND t.school = found.school AND t.starts = found.starts
-             ORDER BY t.seq) AS tails
-FROM (SELECT w.school, w.stream, array_agg(w.month) AS months,
-             greatest((SELECT max(b.starts) FROM timeline_v{version}.block b
-                       WHERE b.stream = w.stream AND b.school = w.school AND b.starts <= w.month),
-                      (SELECT max(t.starts) FROM timeline_v{version}.tail t
-                       WHERE t.stream = w.stream AND t.school = w.school AND t.starts <= w.month)) AS starts
-      FROM unnest($1::text[], $2::text[], $3::integer[]) AS w (school, stream, month)
-      GROUP BY w.school, w.stream, starts) AS found
-LEFT JOIN timeline_v{version}.block b
-       ON b.stream = found.stream AND b.school = found.school AND b.starts = found.starts
-WHERE found.starts IS NOT NULL
-"""
 
 
 class OutsideScope(Exception):
@@ -94,28 +65,29 @@ class ForeignPosition(Exception):
     """The position was given by another log."""
 
 
-class _Checkpoint(msgspec.Struct, frozen=True):
-    version: int
-    log_id: str | None
-    offsets: Mapping[int, int]
-
-    def has_reached(self, offsets: Mapping[int, int]) -> bool:
-        return all(self.offsets.get(partition, 0) >= offset for partition, offset in offsets.items())
-
-
 class _Held(msgspec.Struct, frozen=True):
-    revision: int
+    """A school as this snapshot has it; one that the views do not know has an empty index."""
+
     partition: int
     index: SchoolIndex
+    standpoint: Standpoint | None
+    known: bool
+
+
+class _OtherVersion(Exception):
+    """Another version of the views than was expected is the active one."""
 
 
 class Reader:
-    """Reads the views for reports. `partitions`: how many the log has. Decoded documents are kept between reports."""
+    """Reads the views for reports. `partitions`: how many the log has. Documents and decoded blocks are kept between
+    reports on `shelves`, each for the position at which it was read."""
 
-    def __init__(self, pool: asyncpg.Pool, partitions: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, partitions: int, shelves: Shelves | None = None) -> None:
         self._pool = pool
         self._partitions = partitions
-        self._held: OrderedDict[tuple[int, str], _Held] = OrderedDict()
+        self._shelves = Shelves() if shelves is None else shelves
+        self._version: int | None = None
+        self._ever: dict[tuple[int, str], tuple[str, ...]] = {}
 
     async def read(
         self,
@@ -132,30 +104,69 @@ class Reader:
         needed = self._needed_offsets(question.population, min_position)
         if needed:
             await self._wait_for(needed, wait_seconds)
+        version = self._version
+        if version is not None:
+            try:
+                async with scoped(self._pool, scope) as connection:
+                    return await self._read(connection, version, scope, question, min_position, needed)
+            except (_OtherVersion, ViewsUnavailable):
+                self._version = None
         async with scoped(self._pool, scope) as connection:
-            return await self._read(connection, scope, question, min_position, needed)
+            version = (await read_checkpoint(connection)).version
+            found = await self._read(connection, version, scope, question, min_position, needed)
+        self._version = version
+        return found
 
     async def _read(
         self,
         connection: asyncpg.Connection,
+        version: int,
         scope: Access,
         question: Question,
         position: Position | None,
         needed: Mapping[int, int],
     ) -> Reading:
-        checkpoint = await _read_checkpoint(connection)
-        if position is not None and checkpoint.log_id is not None and not position.belongs_to(checkpoint.log_id):
-            raise ForeignPosition("the position was given by another log")
-        stale = not checkpoint.has_reached(needed)
-        await add_members(connection, checkpoint.version, scope)
-        found = await self._find_schools(connection, checkpoint.version, scope, question, stale)
+        stale = False
+        if position is not None:
+            checkpoint = await read_checkpoint(connection)
+            if checkpoint.log_id is not None and not position.belongs_to(checkpoint.log_id):
+                raise ForeignPosition("the position was given by another log")
+            stale = not checkpoint.has_reached(needed)
+        await add_members(connection, version, scope)
+        found = await self._find_schools(connection, version, scope, question, stale)
         known_at = knowledge_time(question.clocks)
         wanted = wanted_blocks([held.index for held in found], question, known_at)
-        stored = await _read_blocks(connection, checkpoint.version, wanted)
+        stored = await self._blocks(connection, version, found, wanted)
+        states = [held.standpoint for held in found if held.standpoint is not None]
+        log_id = states[0].log_id if states else (await read_checkpoint(connection)).log_id
         return Reading(
-            tuple(SchoolReading(held.index, known_at, stored.get(held.index.school, {})) for held in found),
-            _provenance(question.clocks, checkpoint, {held.partition for held in found}, stale),
+            tuple(SchoolReading(held.index, known_at, stored[held.index.school]) for held in found),
+            _provenance(question.clocks, version, log_id, {s.partition: s.next_offset for s in states}, stale),
         )
+
+    async def _blocks(
+        self,
+        connection: asyncpg.Connection,
+        version: int,
+        schools: Sequence[_Held],
+        wanted: Mapping[str, Sequence[BlockAt]],
+    ) -> dict[str, dict[BlockAt, Stored]]:
+        """The blocks of each school; what is kept of this very state is not read again."""
+        found, missing = {}, {}
+        for held in schools:
+            school = held.index.school
+            found[school], lacking = self._shelves.take(version, school, held.standpoint, wanted[school])
+            if lacking:
+                missing[school] = lacking
+        if not missing:
+            return found
+        read = await read_blocks(connection, version, missing)
+        for held in schools:
+            school = held.index.school
+            if school in missing:
+                lacking, new = missing[school], read.get(school, {})
+                found[school] |= self._shelves.keep(version, school, held.standpoint, lacking, new)
+        return found
 
     def _needed_offsets(self, population: Population, position: Position | None) -> Mapping[int, int]:
         """The offsets of a position that concern the population; a trust may gain a school in any partition."""
@@ -171,7 +182,7 @@ class Reader:
         deadline = loop.time() + seconds
         while True:
             try:
-                checkpoint = await _read_checkpoint(self._pool)
+                checkpoint = await read_checkpoint(self._pool)
             except (ViewsUnavailable, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
                 checkpoint = None
             if (checkpoint is not None and checkpoint.has_reached(needed)) or loop.time() >= deadline:
@@ -194,14 +205,14 @@ class Reader:
                 raise UnknownTrust(trust)
             return [held for held in _members(trust, ever, question) if _covers(scope, held, question.on)]
         names = sorted(set(schools or ()), key=natural_key)
-        documents = await self._documents(connection, version, names)
-        if not all(name in scope.schools or _covers(scope, documents.get(name), question.on) for name in names):
+        found = await self._documents(connection, version, names)
+        if not all(name in scope.schools or _covers(scope, found[name], question.on) for name in names):
             raise OutsideScope
         known_at = knowledge_time(question.clocks)
-        missing = [name for name in names if name not in documents or documents[name].index.is_unknown(known_at)]
+        missing = [name for name in names if not found[name].known or found[name].index.is_unknown(known_at)]
         if missing and not stale:
             raise UnknownSchools(missing)
-        return [documents[name] if name in documents else self._unread_school(name) for name in names]
+        return [found[name] for name in names]
 
     async def _require_members(
         self, connection: asyncpg.Connection, version: int, scope: Access, trust: str, question: Question
@@ -220,40 +231,56 @@ class Reader:
             raise OutsideScope
 
     async def _ever_members(self, connection: asyncpg.Connection, version: int, trust: str) -> dict[str, _Held]:
-        """The schools in scope that were ever members of the trust."""
-        rows = await connection.fetch(_TRUST_SCHOOLS.format(version=version), trust)
-        return await self._documents(connection, version, [row["school"] for row in rows])
-
-    def _unread_school(self, school: str) -> _Held:
-        partition = partition_for(school.encode(), self._partitions)
-        return _Held(0, partition, SchoolIndex(SchoolDocument(school)))
+        """The schools in scope that were ever members of the trust. Raises _OtherVersion."""
+        known = self._ever.get((version, trust), ())
+        kept = self._kept(version, known)
+        rows = await read_members(connection, version, trust, known, [_revision_of(shelf) for shelf in kept.values()])
+        found = self._hold(version, rows, kept)
+        if len(self._ever) >= TRUSTS_MAX:
+            self._ever.clear()
+        self._ever[version, trust] = tuple(found)
+        return found
 
     async def _documents(
         self, connection: asyncpg.Connection, version: int, schools: Sequence[str]
     ) -> dict[str, _Held]:
-        """The documents of those schools that the views know; only what changed since the last time is read."""
-        held = {school: self._held.get((version, school)) for school in schools}
-        revisions = [-1 if one is None else one.revision for one in held.values()]
-        rows = await connection.fetch(_DOCUMENTS.format(version=version), list(held), revisions)
-        documents = {}
-        for row in rows:
-            school, known = row["school"], held[row["school"]]
-            if known is None or row["data"] is not None:
-                known = _Held(row["revision"], row["partition"], SchoolIndex(decode_document(row["data"])))
-            self._held[version, school] = documents[school] = known
-            self._held.move_to_end((version, school))
-        while len(self._held) > CACHED_SCHOOLS_MAX:
-            self._held.popitem(last=False)
-        return documents
+        """Those schools; one that the views do not know has no document. Raises _OtherVersion."""
+        partitions = [partition_for(school.encode(), self._partitions) for school in schools]
+        kept = self._kept(version, schools)
+        revisions = [_revision_of(shelf) for shelf in kept.values()]
+        return self._hold(version, await read_schools(connection, version, schools, revisions, partitions), kept)
+
+    def _kept(self, version: int, schools: Iterable[str]) -> dict[str, Shelf | None]:
+        return {school: self._shelves.shelf(version, school) for school in schools}
+
+    def _hold(self, version: int, rows: Sequence[SchoolRow], kept: Mapping[str, Shelf | None]) -> dict[str, _Held]:
+        """The schools of some rows. `kept`: what was kept when they were asked for; other reports may put other
+        revisions there meanwhile."""
+        if not rows or rows[0].version != version:
+            raise _OtherVersion
+        found: dict[str, _Held] = {}
+        for _, school, log_id, next_offset, partition, revision, data in rows:
+            if school is None:
+                continue
+            state = None
+            if log_id is not None and next_offset is not None:
+                state = Standpoint(version, log_id, partition, next_offset)
+            shelf = kept.get(school)
+            if revision is not None and data is not None:
+                shelf = self._shelves.put(version, school, SchoolIndex(decode_document(data)), revision)
+            known = revision is not None and shelf is not None
+            index = shelf.index if known and shelf is not None else SchoolIndex(SchoolDocument(school))
+            found[school] = _Held(partition, index, state, known)
+        return found
 
 
-def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: int) -> set[tuple[str, BlockAt]]:
-    """(school, block) of everything that the question needs."""
-    wanted: set[tuple[str, BlockAt]] = set()
-    for moment in {Moment(question.on), *question.moments(schools)}:
-        for index in schools:
-            wanted.update((index.school, block) for block in _blocks_of(moment, index, known_at))
-    return wanted
+def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: int) -> dict[str, list[BlockAt]]:
+    """Of each school the blocks of everything that the question needs."""
+    moments = list(dict.fromkeys((Moment(question.on), *question.moments(schools))))
+    return {
+        index.school: list(dict.fromkeys(block for moment in moments for block in _blocks_of(moment, index, known_at)))
+        for index in schools
+    }
 
 
 def _blocks_of(moment: Moment, index: SchoolIndex, known_at: int) -> list[BlockAt]:
@@ -269,34 +296,6 @@ def _blocks_of(moment: Moment, index: SchoolIndex, known_at: int) -> list[BlockA
     return [] if lane is None else [block_at(score_stream(lane), day, known_at)]
 
 
-async def _read_checkpoint(connection: asyncpg.Connection | asyncpg.Pool) -> _Checkpoint:
-    rows = await connection.fetch(_CHECKPOINTS, TIMELINE, FACTS.name)
-    if not rows:
-        raise ViewsUnavailable("no version of the timeline is active")
-    offsets = {row["partition"]: row["next_offset"] for row in rows if row["partition"] is not None}
-    return _Checkpoint(rows[0]["version"], rows[0]["log_id"], offsets)
-
-
-async def _read_blocks(
-    connection: asyncpg.Connection, version: int, wanted: Iterable[tuple[str, BlockAt]]
-) -> dict[str, dict[BlockAt, Stored]]:
-    """The blocks by school and what they were asked for."""
-    asked = sorted(wanted)
-    if not asked:
-        return {}
-    rows = await connection.fetch(
-        _BLOCKS.format(version=version),
-        [school for school, _ in asked],
-        [block.stream for _, block in asked],
-        [block.month for _, block in asked],
-    )
-    found: dict[str, dict[BlockAt, Stored]] = {}
-    for school, stream, months, block, tails in rows:
-        stored = Stored(block, tuple(tails))
-        found.setdefault(school, {}).update({BlockAt(stream, month): stored for month in months})
-    return found
-
-
 def _members(trust: str, ever: Mapping[str, _Held], question: Question) -> list[_Held]:
     """Of the schools that were ever members of a trust, those on the day of the roster, as known."""
     day, known_at = question.on.toordinal(), knowledge_time(question.clocks)
@@ -304,22 +303,25 @@ def _members(trust: str, ever: Mapping[str, _Held], question: Question) -> list[
     return [held for held in schools if held.index.is_member(frozenset((trust,)), day, known_at)]
 
 
-def _covers(scope: Access, held: _Held | None, on: date) -> bool:
+def _revision_of(shelf: Shelf | None) -> int:
+    return -1 if shelf is None else shelf.revision
+
+
+def _covers(scope: Access, held: _Held, on: date) -> bool:
     """Whether the key covers the school; a key of a trust covers the members that are known now."""
     if scope.all:
         return True
-    if held is None:
-        return False
     return held.index.school in scope.schools or held.index.is_member(scope.trusts, on.toordinal(), NOW)
 
 
-def _provenance(clocks: Clocks, checkpoint: _Checkpoint, partitions: set[int], stale: bool) -> Provenance:
-    offsets = {p: checkpoint.offsets[p] for p in partitions if p in checkpoint.offsets}
+def _provenance(
+    clocks: Clocks, version: int, log_id: str | None, offsets: Mapping[int, int], stale: bool
+) -> Provenance:
     known_at = clocks.as_known_at
     return Provenance(
         as_at=clocks.as_at,
         as_known_at=None if known_at is None else datetime.fromtimestamp(known_at, UTC),
-        position=None if checkpoint.log_id is None else encode_position(checkpoint.log_id, offsets),
+        position=None if log_id is None else encode_position(log_id, offsets),
         stale=stale,
-        views={TIMELINE: checkpoint.version},
+        views={TIMELINE: version},
     )

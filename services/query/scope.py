@@ -7,21 +7,24 @@ and the scope are gone. The finer rule, a trust's members on a day as known, is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import asyncpg
 
 from services.access.keys import Access
+from services.runtime.postgres import leave_clean
 
-# The statements on the views go by primary keys, whoever asks and however many schools. So their plan is made once a
-# connection: to plan them anew costs more than to run them.
-_ENTER = """
-SELECT set_config('role', 'markledger_query', true),
-       set_config('markledger.schools', CASE WHEN $1 THEN '*' ELSE $2::text[]::text END, true),
-       set_config('markledger.trusts', $3::text[]::text, true),
-       set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('enable_seqscan', 'off', true)"""
+# One statement without parameters: a round trip for all of it. The statements on the views go by primary keys, whoever
+# asks and however many schools; so their plan is made once a connection, for planning costs more than running them.
+_SCOPE = """
+SET LOCAL ROLE markledger_query;
+SET LOCAL markledger.schools = {schools};
+SET LOCAL markledger.trusts = {trusts};"""
+_BEGIN = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL enable_seqscan = off;"""
 _ADD_MEMBERS = """
 SELECT set_config('markledger.schools', ($1::text[] || array_agg(school))::text, true)
   FROM timeline_v{version}.trust_member WHERE trust = ANY($2)"""
@@ -38,12 +41,16 @@ async def scoped(pool: asyncpg.Pool, access: Access) -> AsyncIterator[asyncpg.Co
     The schools of the key's trusts are added by `add_members`, once it is known which version of the views is read.
     """
     try:
-        async with (
-            pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            await enter_scope(connection, access)
-            yield connection
+        async with pool.acquire() as connection:
+            try:
+                await connection.execute(_BEGIN + _entering(access))
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException:
+                if not connection.is_closed() and connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")
+                raise
+            leave_clean(connection)
     except asyncpg.InvalidParameterValueError as error:
         raise ViewsUnavailable("the role that reads the views is missing") from error
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
@@ -52,7 +59,24 @@ async def scoped(pool: asyncpg.Pool, access: Access) -> AsyncIterator[asyncpg.Co
 
 async def enter_scope(connection: asyncpg.Connection, access: Access) -> None:
     """Set the role and the scope of the transaction that `connection` is in."""
-    await connection.execute(_ENTER, access.all, sorted(access.schools), sorted(access.trusts))
+    await connection.execute(_entering(access))
+
+
+def _entering(access: Access) -> str:
+    return _SCOPE.format(
+        schools=_quoted("*" if access.all else _array(access.schools)), trusts=_quoted(_array(access.trusts))
+    )
+
+
+def _array(texts: Iterable[str]) -> str:
+    """The text of an array of texts."""
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in sorted(texts))
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+
+
+def _quoted(text: str) -> str:
+    """A string literal that means `text` under every setting of the server."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 async def add_members(connection: asyncpg.Connection, version: int, access: Access) -> None:

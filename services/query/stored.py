@@ -20,7 +20,7 @@ from services.query.school_index import Ints
 Array = npt.NDArray[Any]
 
 WORD_BITS = 64
-_DECODED_FACTOR = 3
+_DECODED_FACTOR = 2
 """About how much larger than its bytes a block is with everything that was made of it."""
 
 
@@ -64,7 +64,7 @@ class Stored:
     @property
     def size(self) -> int:
         """Bytes of memory, about."""
-        return 1_000 + _DECODED_FACTOR * (len(self.block or b"") + sum(map(len, self.tails)))
+        return 2_000 + _DECODED_FACTOR * (len(self.block or b"") + sum(map(len, self.tails)))
 
     @cached_property
     def segment(self) -> Segment | None:
