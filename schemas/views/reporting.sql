@@ -101,4 +101,4 @@ CREATE TABLE IF NOT EXISTS reporting_v{version}.detail (
     data    bytea NOT NULL,
     PRIMARY KEY (school, seq)
 );
-ALTER TABLE reporting_v{version}.detail ALTER COLUMN data SET COMPRESSION lz4;
+ALTER TABLE reporting_v{version}.detail ALTER COLUMN data SET STORAGE EXTERNAL;  -- it comes compressed (detail_bytes)

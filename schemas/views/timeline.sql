@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS timeline_v{version}.detail (
     data    bytea NOT NULL,
     PRIMARY KEY (school, seq)
 );
-ALTER TABLE timeline_v{version}.detail ALTER COLUMN data SET COMPRESSION lz4;
+ALTER TABLE timeline_v{version}.detail ALTER COLUMN data SET STORAGE EXTERNAL;  -- it comes compressed (detail_bytes)
 
 -- Which schools were ever members of a trust; the document says when and as known when.
 CREATE TABLE IF NOT EXISTS timeline_v{version}.trust_member (

@@ -1,7 +1,8 @@
 """The rows of detail of a school, merged: many small ones, one a commit, become few.
 
-A row of detail is length-delimited packed facts, so rows in order, one after the other, are one row. It changes nothing
-that is read. Each merge is one transaction that holds the partition at the offset the loop knows.
+Rows in order, one after the other, are one row (`detail_bytes`). It changes nothing that is read. Each merge is one
+transaction that holds the partition at the offset the loop knows. Only what is small is merged, and hardly more than
+once: a row that is written again costs as much as facts that come for the first time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from services.projector.feed import Feed
 from services.projector.store import SchoolChanges, Store, views_schema
 
 DETAIL_ROWS_MAX = 16
-DETAIL_ROW_BYTES = 1 << 20
+DETAIL_ROW_BYTES = 1 << 10
 """A row of detail that is at least so large is left alone."""
 
 _MERGE_DETAIL = """

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from services.projector.decoding import DeadLetter
+from services.projector.detail_bytes import compressed, decompressed
 from services.projector.feed import Feed, Fenced
 from services.projector.projection import BlockKey, Stored
 from services.projector.tables import create_tables as create_tables
@@ -138,7 +139,7 @@ class Store:
     async def read_detail(self, school: str) -> list[bytes]:
         """The packed facts of a school, in order."""
         query = f"SELECT data FROM {self._views}.detail WHERE school = $1 ORDER BY seq"
-        return [row["data"] for row in await self._pool.fetch(query, school)]
+        return [decompressed(row["data"]) for row in await self._pool.fetch(query, school)]
 
     async def read_blocks(self, needs: Sequence[tuple[str, BlockKey]]) -> list[SchoolBlock]:
         """Those of these blocks that there are."""
@@ -215,7 +216,7 @@ class Store:
 
     async def add_detail(self, connection: Any, schools: Sequence[SchoolChanges]) -> None:
         """Append the packed facts of a batch."""
-        detail = [(one.school, one.seq, one.changes.detail) for one in schools if one.changes.detail]
+        detail = [(one.school, one.seq, compressed(one.changes.detail)) for one in schools if one.changes.detail]
         if detail:
             await connection.execute(_ADD_DETAIL.format(views=self._views), *zip(*detail, strict=True))
 

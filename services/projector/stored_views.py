@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from schemas.blocks import compact
+from services.projector.detail_bytes import decompressed
 from services.projector.projection import BlockKey, Projection
 from services.projector.replay import SchoolViews
 from services.projector.store import join_tails, views_schema
@@ -72,7 +73,7 @@ class StoredViews:
         """The packed facts of schools, in order."""
         detail: dict[str, list[bytes]] = {}
         for row in await self._fetch(_DETAIL, schools):
-            detail.setdefault(row["school"], []).append(row["data"])
+            detail.setdefault(row["school"], []).append(decompressed(row["data"]))
         return detail
 
     async def detail_of_partition(self, partition: int) -> dict[str, list[bytes]]:
