@@ -27,6 +27,7 @@ from services.ingest.registry import Held, Learned, Placed, Registry
 from services.ingest.rehearsal import Rehearsal
 from services.ingest.withdrawn_names import restate_names
 from services.runtime.log.interface import Log, LogUnavailable
+from services.runtime.postgres import leave_clean
 
 _ATTEMPTS = 3
 
@@ -94,8 +95,10 @@ class Ledger:
         """
         for _ in range(_ATTEMPTS):
             try:
-                async with self._turns, self.pool.acquire() as connection, connection.transaction():
-                    taken, learned = await self._take(connection, work, also)
+                async with self._turns, self.pool.acquire() as connection:
+                    async with connection.transaction():
+                        taken, learned = await self._take(connection, work, also)
+                    leave_clean(connection)
             except LogMoved:
                 continue
             if learned is not None:
@@ -158,9 +161,10 @@ class Ledger:
 
     async def _append(self, held: Held, facts: Sequence[Fact]) -> list[Placed]:
         """Append under the lock; moves `held` on. Raises LogMoved if somebody else's facts came in between."""
-        by_partition: dict[int, list[Fact]] = {}
+        partitions = {school: self._partition(school) for school in {fact.school for fact in facts}}
+        by_partition: dict[int, list[Fact]] = {partition: [] for partition in partitions.values()}
         for fact in facts:
-            by_partition.setdefault(self._partition(fact.school), []).append(fact)
+            by_partition[partitions[fact.school]].append(fact)
         offsets = await publish(self._log, self._registry.topic, by_partition)
         placed: list[Placed] = []
         for partition, partition_facts in by_partition.items():

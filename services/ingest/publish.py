@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from schemas.codec import encode_fact
@@ -45,26 +45,35 @@ async def publish(log: Log, topic: str, facts: Mapping[int, Sequence[Fact]]) -> 
     if failures:
         raise failures[0]
     APPEND_SECONDS.observe(time.perf_counter() - started)
-    for name, count in Counter(type(fact).__name__ for of_partition in facts.values() for fact in of_partition).items():
-        FACTS_APPENDED.labels(name).inc(count)
+    for of_partition in facts.values():
+        for kind, count in Counter(map(type, of_partition)).items():
+            FACTS_APPENDED.labels(kind.__name__).inc(count)
     return dict(zip(facts, (outcome for outcome in outcomes if isinstance(outcome, list)), strict=True))
 
 
 async def _append(log: Log, topic: str, partition: int, facts: Sequence[Fact]) -> list[int]:
     """In as many appends as keep the encoded facts small: a curriculum may be megabytes for each school of a trust."""
+    keys = {school: school.encode("utf-8") for school in {fact.school for fact in facts}}
+    items: list[tuple[bytes, bytes | None]] = [(keys[fact.school], encode_fact(fact)) for fact in facts]
+    if sum([len(value or b"") for _, value in items]) < APPEND_BYTES:
+        return await log.append(topic, partition, items)
     offsets: list[int] = []
-    items: list[tuple[bytes, bytes | None]] = []
-    size = 0
-    for fact in facts:
-        value = encode_fact(fact)
-        items.append((fact.school.encode("utf-8"), value))
-        size += len(value)
-        if size >= APPEND_BYTES:
-            offsets += await log.append(topic, partition, items)
-            items, size = [], 0
-    if items:
-        offsets += await log.append(topic, partition, items)
+    for part in _parts(items):
+        offsets += await log.append(topic, partition, part)
     return offsets
+
+
+def _parts(items: Sequence[tuple[bytes, bytes | None]]) -> Iterator[list[tuple[bytes, bytes | None]]]:
+    part: list[tuple[bytes, bytes | None]] = []
+    size = 0
+    for key, value in items:
+        part.append((key, value))
+        size += len(value or b"")
+        if size >= APPEND_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _reason(failure: BaseException) -> str:

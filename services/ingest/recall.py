@@ -66,7 +66,7 @@ class Memory:
     def __init__(self) -> None:
         self.school_facts: dict[str, tuple[int, list[Kept[SchoolFact]]]] = {}
         self.curricula: dict[str, tuple[int, Curricula]] = {}
-        self.pupils: dict[str, tuple[int, set[str]]] = {}
+        self.pupils: dict[str, tuple[int, set[Name]]] = {}
         self.pupil_count = 0
         self.given = GivenIds()
 
@@ -234,9 +234,12 @@ async def _read_year_groups(connection: Any, keys: list[bytes]) -> dict[str, tup
 async def _read_pupils(
     connection: Any, memory: Memory, marks: Mapping[str, _Marks], asked: Collection[Name]
 ) -> set[Name]:
+    of_schools: dict[str, set[Name]] = {}
+    for name in asked:
+        of_schools.setdefault(name[0], set()).add(name)
     known: set[Name] = set()
     missing: list[Name] = []
-    for school, pupil in asked:
+    for school, names in of_schools.items():
         mark = marks.get(school)
         if mark is None:
             continue
@@ -244,12 +247,10 @@ async def _read_pupils(
         if version != mark.roster_version:
             memory.pupil_count -= len(pupils)
             memory.pupils[school] = (mark.roster_version, pupils := set())
-        if pupil in pupils:
-            known.add((school, pupil))
-        else:
-            missing.append((school, pupil))
+        known |= names & pupils
+        missing.extend(names - pupils)
     for school, pupil in await _find_enrolled(connection, marks, missing) if missing else ():
-        memory.pupils[school][1].add(pupil)
+        memory.pupils[school][1].add((school, pupil))
         memory.pupil_count += 1
         known.add((school, pupil))
     return known

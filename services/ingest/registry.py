@@ -228,9 +228,10 @@ class _Rows:
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _INSERTS}
 
     def add(self, offset: int, fact: Fact) -> None:
-        marks = self._schools.get(fact.school)
+        school = fact.school
+        marks = self._schools.get(school)
         if marks is None:
-            marks = self._schools[fact.school] = _SchoolMarks(fact.school)
+            marks = self._schools[school] = _SchoolMarks(school)
         marks.add(offset, fact)
         if fact.key:
             self._rows["told"].append(
