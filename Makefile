@@ -9,7 +9,7 @@ TESTS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check format bench bench-full test-faults test-acceptance clean
+.PHONY: help install lock demo test check format bench bench-full bench-peers test-faults test-acceptance clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,9 +31,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-annotate --no-header
-lock: install ## both locks anew from pyproject.toml: of a developer, and of the image
+lock: install ## all locks anew from pyproject.toml: of a developer, of the image, of the benchmarks
 	$(LOCK) --extra dev -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock -o requirements-runtime.lock pyproject.toml
+	$(LOCK) -c requirements.lock --extra bench -o requirements-bench.lock pyproject.toml
 
 demo: install ## the product with the demonstration trust, until Ctrl-C
 	@exec $(BIN)/markledger demo
@@ -58,11 +59,19 @@ format: install ## write the format and the fixes of the linter
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## the benchmarks, in minutes
+bench: install bench-peers ## every claim at a small scale beside its peers, in minutes: benchmarks/RESULTS-small.md
 	$(BIN)/python -m benchmarks
 
-bench-full: install ## the benchmarks at full size
+bench-full: install bench-peers ## the same with 10 million judgements: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --full
+
+# What is measured against, beside the normal install. Where one cannot be had, its rows say so.
+MESSAGE_DB := @eventide/message-db@1.3.1
+bench-peers: install
+	-@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock \
+	    || $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements-bench.lock
+	-@mkdir -p .cache/message-db && cd .cache/message-db && { [ -d package ] \
+	    || { npm pack --silent $(MESSAGE_DB) >/dev/null && tar xzf eventide-message-db-*.tgz; }; }
 
 clean: ## caches; neither .venv nor data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
