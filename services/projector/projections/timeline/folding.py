@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import groupby
-from typing import cast
 
 import numpy as np
 
@@ -30,7 +28,7 @@ from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
 from services.projector.projections.timeline.columns import Ref, identity_of, key_of
 from services.projector.projections.timeline.emissions import Emission
-from services.projector.projections.timeline.runs import RUN_MIN, Assessed, fold_run
+from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run
 from services.projector.projections.timeline.school import ROSTER, SchoolState, is_school_fact, year_start_day
 
 Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
@@ -46,22 +44,53 @@ class SchoolFold:
         self.grid_changed = False
 
     def fold_all(self, records: Sequence[tuple[int, AnyFact]]) -> None:
-        """Fold the next facts (offset, fact); assessments that follow each other are folded at once."""
-        for is_assessment, group in groupby(records, key=lambda record: type(record[1]) is ObjectiveAssessed):
-            following = list(group)
-            if is_assessment and len(following) >= RUN_MIN:
-                self._fold_run(cast(list[Assessed], following))
+        """Fold the next facts (offset, fact); assessments are folded at once where they can be."""
+        if len(records) < RUN_MIN:
+            for offset, fact in records:
+                self.fold(offset, fact)
+            return
+        run = Run(self.state)
+        for told in records:
+            offset, fact = told
+            if type(fact) is ObjectiveAssessed:
+                run.read((offset, fact))
             else:
-                for offset, fact in following:
-                    self.fold(offset, fact)
+                if len(run) and self._ends(run, fact):
+                    self._fold_run(run)
+                    run = Run(self.state)
+                self.fold(offset, fact)
+        self._fold_run(run)
 
-    def _fold_run(self, run: Sequence[Assessed]) -> None:
-        state = self.state
-        changes, rest = fold_run(state, run)
-        subjects = np.array(state.subject_of, np.int64)[changes.values >> 32]
-        for number in np.unique(subjects).tolist():
-            of_subject = changes.take(np.flatnonzero(subjects == number))
-            self._emission(subject_sum(state.subjects[number])).add_many(of_subject)
+    def _ends(self, run: Run, fact: AnyFact) -> bool:
+        """Whether a run has to be folded before this fact, which is no assessment.
+
+        It has to, if the fact is one with any of the run by identity or key, or withdraws one, or may join pupils, or
+        tells of the school itself. Of any other the run is independent: their chains are others, and what stands of
+        the run's facts does not depend on it.
+        """
+        match fact:
+            case PupilEnrolled():
+                if fact.same_person and self.state.persons_with(fact.same_person):
+                    return True
+            case FactWithdrawn():
+                if identity_of(fact.withdraws) in run.seen:
+                    return True
+            case PupilsMerged() | PupilsSplit():
+                return True
+            case _ if _decides_grid(fact):
+                return True
+        return identity_of(fact.event_id) in run.seen or (fact.key != "" and key_of(fact.key) in run.seen)
+
+    def _fold_run(self, run: Run) -> None:
+        if not len(run):
+            return
+        state, rest = self.state, run.facts
+        if len(run) >= RUN_MIN:
+            changes, rest = fold_run(state, run)
+            subjects = np.array(state.subject_of, np.int64)[changes.values >> 32]
+            for number in np.unique(subjects).tolist():
+                of_subject = changes.take(np.flatnonzero(subjects == number))
+                self._emission(subject_sum(state.subjects[number])).add_many(of_subject)
         for offset, fact in rest:
             self.fold(offset, fact)
 

@@ -2,7 +2,8 @@
 
 Facts that come last in their chains, under keys never told before, of pupils who are joined with nobody, become changes
 by arithmetic on arrays. The others of the run go the general way afterwards: every step emits what the state is worth
-after it less before it, so that the order of the steps does not show in the sums.
+after it less before it, so that the order of the steps does not show in the sums. A run goes on across facts of the
+roster between its assessments (`folding.SchoolFold._ends` says across which it does not).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from services.projector.projections.timeline.emissions import Emitted, Ints
 from services.projector.projections.timeline.school import SchoolState
 
 RUN_MIN = 24
-"""Shorter runs are folded faster fact by fact."""
+"""Shorter batches and runs are folded faster fact by fact."""
 
 Assessed = tuple[int, ObjectiveAssessed]
 Mask = NDArray[np.bool_]
@@ -42,14 +43,67 @@ class Columns(NamedTuple):
         return Columns(*(column[which] for column in self))
 
 
-class Run(NamedTuple):
-    """The facts of a run that are new. `plain`: no key, pupil or withdrawal stands in the way of the short cut."""
+class Run:
+    """Assessments of a batch, read in the order of the log and folded at once, later.
 
-    facts: list[Assessed]
-    columns: Columns
-    identities: list[bytes]
-    keys: list[bytes]
-    plain: Mask
+    Reading gives the indices, so that they are those of the order of the log whenever the run is folded. `plain`: no
+    key, pupil or withdrawal stands in the way of the short cut. `seen`: the identities and keys of the run.
+    """
+
+    def __init__(self, state: SchoolState) -> None:
+        self._state = state
+        self.facts: list[Assessed] = []
+        self.identities: list[bytes] = []
+        self.keys: list[bytes] = []
+        self.seen: set[bytes] = set()
+        self._plain: list[bool] = []
+        self._slots: list[int] = []
+        self._values: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def read(self, told: Assessed) -> None:
+        """Take a fact into the run, unless its id came before."""
+        state, seen, fact = self._state, self.seen, told[1]
+        identity = identity_of(fact.event_id)
+        if identity in seen or state.known.is_known(identity):
+            return
+        key = key_of(fact.key)
+        slot, mark = state.slots.get(fact.pupil), state.state_index.get(fact.state)
+        objective = state.objective_index.get((fact.subject, fact.objective))
+        if slot is None or objective is None or mark is None:
+            slot, objective = state.slot_of(fact.pupil), state.objective_of(fact.subject, fact.objective)
+            mark = state.state_of(fact.state)
+        self._plain.append(
+            slot not in state.groups
+            and identity not in state.withdrawals
+            and (key == NO_KEY or (key not in seen and not state.known.is_told(key)))
+        )
+        seen.add(identity)
+        if key != NO_KEY:
+            seen.add(key)
+        self.facts.append(told)
+        self.identities.append(identity)
+        self.keys.append(key)
+        self._slots.append(slot)
+        self._values.append(objective << 32 | mark)
+
+    @property
+    def plain(self) -> Mask:
+        """Which of the facts may take the short cut."""
+        return np.array(self._plain, bool)
+
+    def columns(self) -> Columns:
+        """The facts as columns."""
+        return Columns(
+            np.array(self._slots, np.int64),
+            np.array(self._values, np.int64),
+            np.array([fact.assessed_on.toordinal() for _, fact in self.facts], np.int64),
+            np.array([fact.sequence for _, fact in self.facts], np.int64),
+            np.array([int(fact.recorded_at.timestamp()) for _, fact in self.facts], np.int64),
+            np.array([offset for offset, _ in self.facts], np.int64),
+        )
 
 
 class Predecessors(NamedTuple):
@@ -67,13 +121,13 @@ class Predecessors(NamedTuple):
         return Predecessors(there.astype(bool), *(column.astype(np.int64) for column in columns))
 
 
-def fold_run(state: SchoolState, assessed: Sequence[Assessed]) -> tuple[Emitted, list[Assessed]]:
+def fold_run(state: SchoolState, run: Run) -> tuple[Emitted, list[Assessed]]:
     """Fold what can be folded at once: its changes, and the facts that are left to the general way, in order."""
-    run = _read(state, assessed)
-    chains = run.columns.slots << 32 | run.columns.values >> 32
+    told = run.columns()
+    chains = told.slots << 32 | told.values >> 32
     plain = np.flatnonzero(run.plain)
     order = plain[np.argsort(chains[plain], kind="stable")]  # by chain, and in each as they were told
-    columns, sorted_chains = run.columns.take(order), chains[order]
+    columns, sorted_chains = told.take(order), chains[order]
     first = np.ones(order.size, bool)
     first[1:] = sorted_chains[1:] != sorted_chains[:-1]
     before, clean = _predecessors(state, sorted_chains, columns, first)
@@ -86,52 +140,8 @@ def fold_run(state: SchoolState, assessed: Sequence[Assessed]) -> tuple[Emitted,
     taken[order[fits]] = True
     fitting = np.flatnonzero(fits)
     changes = _changes(state.year_months, columns.take(fitting), before.take(fitting))
-    _keep(state, run, chains, np.flatnonzero(taken))
+    _keep(state, run, (told, chains), np.flatnonzero(taken))
     return changes, [run.facts[place] for place in np.flatnonzero(~taken).tolist()]
-
-
-def _read(state: SchoolState, assessed: Sequence[Assessed]) -> Run:
-    """Facts to columns; indices are given in the order of the log, and a fact that came before is left out."""
-    known, withdrawals, groups = state.known, state.withdrawals, state.groups
-    slot_of, objective_of, state_of = state.slots.get, state.objective_index.get, state.state_index.get
-    facts: list[Assessed] = []
-    identities: list[bytes] = []
-    keys: list[bytes] = []
-    plain: list[bool] = []
-    slots: list[int] = []
-    values: list[int] = []
-    seen: set[bytes] = set()
-    for told in assessed:
-        fact = told[1]
-        identity = identity_of(fact.event_id)
-        if identity in seen or known.is_known(identity):
-            continue
-        key = key_of(fact.key)
-        slot, objective, mark = slot_of(fact.pupil), objective_of((fact.subject, fact.objective)), state_of(fact.state)
-        if slot is None or objective is None or mark is None:
-            slot, objective = state.slot_of(fact.pupil), state.objective_of(fact.subject, fact.objective)
-            mark = state.state_of(fact.state)
-        plain.append(
-            slot not in groups
-            and identity not in withdrawals
-            and (key == NO_KEY or (key not in seen and not known.is_told(key)))
-        )
-        seen.add(identity)
-        seen.add(key)
-        facts.append(told)
-        identities.append(identity)
-        keys.append(key)
-        slots.append(slot)
-        values.append(objective << 32 | mark)
-    columns = Columns(
-        np.array(slots, np.int64),
-        np.array(values, np.int64),
-        np.array([fact.assessed_on.toordinal() for _, fact in facts], np.int64),
-        np.array([fact.sequence for _, fact in facts], np.int64),
-        np.array([int(fact.recorded_at.timestamp()) for _, fact in facts], np.int64),
-        np.array([offset for offset, _ in facts], np.int64),
-    )
-    return Run(facts, columns, identities, keys, np.array(plain, bool))
 
 
 def _predecessors(state: SchoolState, chains: Ints, columns: Columns, first: Mask) -> tuple[Predecessors, Mask]:
@@ -188,10 +198,10 @@ def _year_starts(days: Ints, month: int) -> Ints:
     return days_of_months(months - (months - (month - 1)) % 12)
 
 
-def _keep(state: SchoolState, run: Run, chains: Ints, taken: Ints) -> None:
-    """Keep the facts that were taken, and find them again by identity, key and chain."""
-    places = taken.tolist()
+def _keep(state: SchoolState, run: Run, told: tuple[Columns, Ints], taken: Ints) -> None:
+    """Keep the facts that were taken (`told`: columns, chains of all); they are found by identity, key and chain."""
+    places, (columns, chains) = taken.tolist(), told
     rows = state.known.add_assessments(
-        run.columns.take(taken), [run.identities[n] for n in places], [run.keys[n] for n in places]
+        columns.take(taken), [run.identities[n] for n in places], [run.keys[n] for n in places]
     )
     state.chains.add_all(chains[taken].tolist(), rows)
