@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from benchmarks.figures import Figure
 from benchmarks.filled import POLL_SECONDS, append_schools, opened
 from benchmarks.load import make_school
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS
+from services.projector.builders import Builders
 from services.projector.comparison import compare
 from services.projector.feed import Feed
 from services.projector.loop import Loop, Pace
@@ -35,13 +37,14 @@ def measure_rebuild(schools: int, back_end: str) -> Iterator[Figure]:
 
 
 async def _measure(directory: Path, schools: int) -> tuple[int, float, float]:
-    async with opened(directory) as (_, pool):
+    async with opened(directory) as (url, pool):
         facts = await append_schools(pool, (make_school(number, SEED) for number in range(schools)))
         log = EmbeddedLog(pool)
         try:
             live = await _fold_live(pool, log, facts)
             started = time.perf_counter()
-            await rebuild(pool, log, timeline, FACTS.name, worker="benchmark of the rebuild")
+            builders = Builders(len(os.sched_getaffinity(0)), timeline.__name__, url)
+            await rebuild(pool, log, timeline, FACTS.name, worker="benchmark of the rebuild", builders=builders)
             rebuilt = time.perf_counter() - started
             compared = await compare(pool, log, timeline, FACTS.name, (1, 2))
             assert compared.equal, compared.differences

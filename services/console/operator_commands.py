@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -36,14 +37,21 @@ def projector_versions(data_dir: DataDir = None, as_json: AsJson = False) -> Non
 
 
 @projector_app.command("rebuild")
-def projector_rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def projector_rebuild(
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that build; default: one for each core of this process.", min=1)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Build the next version of the views from the log, while the present one serves.
 
     One that broke off goes on where it was when it is asked for again.
     """
     from services.console.versions import print_rebuild
 
-    leave(print_rebuild(settings_of(data_dir=data_dir), as_json))
+    processes = processes or len(os.sched_getaffinity(0))
+    leave(print_rebuild(settings_of(data_dir=data_dir), processes, as_json))
 
 
 @projector_app.command("compare")

@@ -17,15 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from schemas.topics import FACTS
 from services.console.operations import run_with_pool
 from services.console.printing import clean, table_of, terminal
+from services.projector.builders import Builders
+from services.projector.builders import Progress as Done
 from services.projector.comparison import Comparison, compare
 from services.projector.main import worker_name
 from services.projector.projections import timeline
 from services.projector.promotion import promote
-from services.projector.rebuild import Progress as Done
 from services.projector.rebuild import Rebuilt, rebuild
 from services.projector.versions import NoSuchVersion, active_version, read_versions, retire
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
+from services.runtime.postgres import EmbeddedPostgres
 from services.runtime.settings import Settings
 
 EXIT_OK = 0
@@ -48,8 +50,10 @@ def print_versions(settings: Settings, as_json: bool) -> int:
     return EXIT_OK
 
 
-def print_rebuild(settings: Settings, as_json: bool) -> int:
+def print_rebuild(settings: Settings, processes: int, as_json: bool) -> int:
     """Build the next version beside the live one; says how to go on. Raises RebuildRunning, RebuildFailed."""
+    url = settings.database_dsn or EmbeddedPostgres(settings.data_dir).url
+    builders = Builders(processes, timeline.__name__, url, settings.kafka_bootstrap)
 
     async def work(pool: asyncpg.Pool, log: Log) -> Rebuilt:
         with _progress() as progress:
@@ -58,7 +62,8 @@ def print_rebuild(settings: Settings, as_json: bool) -> int:
             def tell(done: Done) -> None:
                 progress.update(task, total=done.partitions, advance=1)
 
-            return await rebuild(pool, log, timeline, FACTS.name, worker=f"rebuild {worker_name()}", tell=tell)
+            worker = f"rebuild {worker_name()}"
+            return await rebuild(pool, log, timeline, FACTS.name, worker=worker, tell=tell, builders=builders)
 
     done = _with_log(settings, work)
     if as_json:

@@ -17,13 +17,14 @@ from schemas.events import AnyFact
 from services.projector.decoding import DeadLetter, decode_records
 from services.projector.projection import BlockKey, Changes, Projection, Stored
 from services.projector.replay import SchoolViews
-from services.projector.schools import FACTS_HELD_MAX
 from services.projector.store import SchoolChanges
 from services.runtime.log.interface import Batch, Reader, Record
 
-RECORDS_MAX = 10_000
+RECORDS_MAX = 20_000
 POLL_MS = 500
-FACTS_A_FOLD = 20_000
+FACTS_HELD_MAX = 500_000
+"""A builder ends when its partition is written, so it may hold more than a projector holds for good."""
+FACTS_A_FOLD = 50_000
 """Facts that wait, over all schools, before each school's are folded as one batch."""
 FACTS_FIRST = 500
 """The first batch of a school is small: it mostly holds the curriculum, and what it lays out is laid over few facts."""

@@ -1,7 +1,7 @@
 """Packed facts as they lie in a row of detail: compressed here, where it costs a tenth of what PostgreSQL's own would.
 
-Rows in order, one after the other, are one row: compressed frames that follow each other decompress to their contents in
-order. A row of an earlier release is not compressed; it begins with a length that no frame begins with.
+Rows in order, one after the other, are one row: frames that follow each other decompress to their contents in order. A
+row of an earlier release is not compressed; it begins with a length that no frame begins with.
 """
 
 from __future__ import annotations

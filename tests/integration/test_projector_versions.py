@@ -17,12 +17,13 @@ from schemas.events import AnyFact, PupilEnrolled, SchoolRegistered
 from schemas.topics import FACTS, partition_for
 from services.access.keys import ADMINISTRATOR
 from services.projector import decoding
+from services.projector.builders import Builders, RebuildFailed
 from services.projector.bulk import PartitionBuild
 from services.projector.comparison import compare
 from services.projector.main import run_projector
 from services.projector.projections import timeline
 from services.projector.promotion import Behind, Unequal, promote
-from services.projector.rebuild import RebuildFailed, RebuildRunning, Rebuilt, rebuild
+from services.projector.rebuild import RebuildRunning, Rebuilt, rebuild
 from services.projector.verify import verify
 from services.projector.versions import NoSuchVersion, VersionInUse, active_version, read_versions, retire
 from services.query.reader import Reader
@@ -337,3 +338,16 @@ async def test_a_record_that_only_this_release_reads_gets_into_place_by_a_rebuil
         assert await is_equal_to_the_log(pool, log)
         await retire(pool, timeline.NAME, 1)
         assert await pool.fetch(letters) == []
+
+
+async def test_a_rebuild_in_processes_beside_this_one_makes_the_same_views(
+    pool: asyncpg.Pool, log: Log, backend: Backend
+) -> None:
+    await tell(log, RECORDS)
+    here = await rebuild(pool, log, timeline, FACTS.name, worker="here")
+    url = backend.settings.database_dsn
+    assert url is not None
+    builders = Builders(2, timeline.__name__, url, backend.kafka_bootstrap)
+    beside = await rebuild(pool, log, timeline, FACTS.name, worker="beside", builders=builders)
+    assert (beside.facts, beside.schools, beside.found) == (here.facts, here.schools, 0)
+    assert (await compare(pool, log, timeline, FACTS.name, (here.version, beside.version))).equal
