@@ -37,9 +37,12 @@ logger = structlog.get_logger(__name__)
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How much at a time and how often. `retry_seconds`: waits before a stopped partition is tried again."""
+    """How much at a time and how often. `retry_seconds`: waits before a stopped partition is tried again.
 
-    records_max: int = 10_000
+    `records_max` is reached only by who is behind: a loop that keeps up takes what there is, at once.
+    """
+
+    records_max: int = 30_000
     poll_ms: int = 100
     lease_seconds: float = LEASE_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS

@@ -24,6 +24,8 @@ from services.runtime.log.interface import Log
 
 FACTS_HELD_MAX = 50_000
 """Less than the timeline holds: two projections share the memory of a process."""
+RECORDS_MAX = 10_000
+"""Fewer at a time than the timeline: each fact makes rows."""
 START_AGAIN_SECONDS = 5.0
 READERS_ROLE = "markledger_reporting"
 
@@ -70,5 +72,9 @@ async def reporting_beside(kept: Reporting | None, stop: asyncio.Event) -> Async
 
 def follow_reporting(pool: asyncpg.Pool, log: Log, feed: Feed, worker: str, pace: Pace, leader: Leading) -> Loop:
     """A loop on a version of the reporting projection that gives way to `leader`."""
-    pace = msgspec.structs.replace(pace, facts_held_max=min(pace.facts_held_max, FACTS_HELD_MAX))
+    pace = msgspec.structs.replace(
+        pace,
+        facts_held_max=min(pace.facts_held_max, FACTS_HELD_MAX),
+        records_max=min(pace.records_max, RECORDS_MAX),
+    )
     return Loop(pool, log, feed, reporting, worker, pace, keeping=ROWS, turns=Following(leader))

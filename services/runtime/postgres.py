@@ -45,6 +45,7 @@ SERVER_SETTINGS: Final = {
     "random_page_cost": "1.1",
     "jit": "off",
     "max_wal_size": "2GB",
+    "wal_compression": "pglz",
     "checkpoint_timeout": "15min",
     "log_min_messages": "warning",
     "timezone": "UTC",
