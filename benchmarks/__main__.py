@@ -1,78 +1,108 @@
-"""`python -m benchmarks [--full] [--kafka]`: every claim measured on this machine, now, and printed beside its goal."""
+"""`python -m benchmarks [--full] [NAME...] [--schools N]`: claims measured on this machine, now, beside their goals.
+
+Without names all of them, and benchmarks/RESULTS.md (`--full`) or RESULTS-small.md is written. Sides that answer
+otherwise end the run; a claim that cannot be measured for another reason says so and the next one follows.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.command import measure_help
-from benchmarks.figures import Figure, print_figures
-from benchmarks.intake import measure_intake
-from benchmarks.memory import measure_memory
-from benchmarks.names import measure_names
-from benchmarks.oulad import measure_oulad
-from benchmarks.rebuild import measure_rebuild
-from benchmarks.reporting import measure_reporting
-from tests.acceptance.oulad_files import DATA, TOOL
-from tests.servers.kafka import KafkaBroker
-from tests.servers.process import ServerMissing
-
-EMBEDDED = "embedded log and database"
-KAFKA = "Kafka, embedded database"
+from benchmarks.claims import FULL, NAMES, ON_STAGE, SMALL, Scale, measure_of
+from benchmarks.figures import Figure, UnequalAnswers, not_measured, print_figures
+from benchmarks.results import FULL as FULL_RESULTS
+from benchmarks.results import SMALL as SMALL_RESULTS
+from benchmarks.results import Row, Run, processor_ticks, render, say
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write the table if everything was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="1,000,000 rows for the memory, more rounds, and Kafka")
-    parser.add_argument("--kafka", action="store_true", help="the intake, and OULAD on a real Kafka too")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without")
+    parser.add_argument("--full", action="store_true", help="200 schools, 10 million judgements")
+    parser.add_argument("--schools", type=int, help="another number of schools")
+    parser.add_argument("--output", type=Path, help="where the table goes")
     arguments = parser.parse_args()
-    figures = []
-    for figure in _measure(full=arguments.full, kafka=arguments.kafka or arguments.full):
-        print(f"{figure.claim}: {figure.value:,.1f} {figure.unit} ({figure.note})", file=sys.stderr, flush=True)
-        figures.append(figure)
-    print()
-    print_figures(figures)
+    if unknown := sorted(set(arguments.names) - set(NAMES)):
+        parser.error(f"there is no claim {', '.join(unknown)}")
+    scale = FULL if arguments.full else SMALL
+    scale = scale._replace(schools=arguments.schools or scale.schools)
+    output = arguments.output or (None if arguments.names else FULL_RESULTS if scale.full else SMALL_RESULTS)
+    Measuring(scale, arguments.names or NAMES, output).run()
 
 
-def _measure(*, full: bool, kafka: bool) -> Iterator[Figure]:
-    yield from measure_help(21 if full else 7)
-    rounds = 200 if full else 50
-    has_data = TOOL.exists() and DATA.exists()
-    if has_data:
-        yield from measure_oulad(rounds, {}, EMBEDDED)
-    else:
-        print(f"no open data at {DATA}: OULAD is not measured", file=sys.stderr)
-    yield from measure_names(rounds, {}, EMBEDDED)
-    yield from measure_memory(1_000_000 if full else 200_000, {}, EMBEDDED)
-    yield from measure_reporting(400_000 if full else 100_000, EMBEDDED)
-    yield from measure_rebuild(12 if full else 4, EMBEDDED)
-    if kafka:
-        yield from _measure_on_kafka(lambda broker, directory: measure_intake(400_000, directory, broker))
-    if kafka and has_data:
-        yield from _measure_on_kafka(lambda broker, _: measure_oulad(rounds, _at(broker), KAFKA))
+class Measuring:
+    """One run of some claims; the table is written again after each of them."""
 
+    def __init__(self, scale: Scale, names: Sequence[str], output: Path | None) -> None:
+        self._scale = scale
+        self._names = names
+        self._output = output
+        heading = "Results of a full run" if scale.full else "Results of a SMALL run, for the shape alone"
+        started_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+        self._run = Run(heading, command, started_at, processor_ticks())
+        self._rows: list[Row] = []
 
-def _at(broker: KafkaBroker) -> dict[str, str]:
-    return {"MARKLEDGER_KAFKA_BOOTSTRAP": broker.bootstrap}
+    def run(self) -> None:
+        """Measure the claims of the stage, then the others. Raises UnequalAnswers."""
+        on_stage = [name for name in self._names if name in ON_STAGE]
+        if on_stage:
+            self._attempt("stage", lambda: asyncio.run(self._on_stage(on_stage)))
+        for name in self._names:
+            if name not in ON_STAGE:
+                self._attempt(name, lambda name=name: self._note(name, measure_of(name)(self._scale)))  # type: ignore[misc]
+        print()
+        print_figures(row.figure for row in self._rows)
 
+    async def _on_stage(self, names: Sequence[str]) -> None:
+        from benchmarks.stage import staged
 
-def _measure_on_kafka(measure: Callable[[KafkaBroker, Path], Iterator[Figure]]) -> Iterator[Figure]:
-    """On a broker of its own, with nothing in it."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="markledger-bench-kafka-")))
+        async with staged(self._scale.schools, self._scale.rounds) as stage:
+            for name in names:
+                started = time.perf_counter()
+                try:
+                    self._note(name, await measure_of(name)(stage))
+                except UnequalAnswers:
+                    raise
+                except Exception as error:
+                    self._failed(name, error)
+                _tell_seconds(name, started)
+
+    def _attempt(self, name: str, measure: Callable[[], None]) -> None:
+        started = time.perf_counter()
         try:
-            broker = KafkaBroker(directory / "kafka")
-        except ServerMissing as missing:
-            print(f"no Kafka here: {missing}", file=sys.stderr)
-            return
-        stack.callback(broker.stop)
-        broker.start()
-        yield from measure(broker, directory)
+            measure()
+        except UnequalAnswers:
+            raise
+        except Exception as error:  # the next claim is measured all the same
+            self._failed(name, error)
+        _tell_seconds(name, started)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        traceback.print_exception(error)
+        self._note(name, [not_measured(name, f"{type(error).__name__}: {str(error)[:200]}")])
+
+    def _note(self, name: str, figures: Iterable[Figure]) -> None:
+        command = f"python -m benchmarks {name}{' --full' if self._scale.full else ''}"
+        if self._scale.schools != (FULL if self._scale.full else SMALL).schools:
+            command += f" --schools {self._scale.schools}"
+        for figure in figures:
+            say(figure)
+            self._rows.append(Row(figure, command))
+        if self._output is not None:
+            self._output.write_text(render(self._run, self._rows), encoding="utf-8")
+
+
+def _tell_seconds(name: str, started: float) -> None:
+    print(f"-- {name}: {time.perf_counter() - started:,.0f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

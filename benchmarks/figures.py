@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+_GOAL = re.compile(r"(<=|>=|[<≤≥])\s*([\d,.]+)")
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,43 @@ class Figure:
     unit: str
     goal: str = ""
     note: str = ""
+    spread: str = ""
+
+    @property
+    def reached(self) -> str:
+        """Whether the goal is: `yes`, `no`, or nothing where there is none in numbers."""
+        asked = _GOAL.match(self.goal)
+        if asked is None or not math.isfinite(self.value):
+            return "not measured" if asked is not None else ""
+        bound = float(asked[2].replace(",", ""))
+        within = {"<": self.value < bound, "≤": self.value <= bound, "≥": self.value >= bound}
+        return "yes" if within[asked[1].replace("<=", "≤").replace(">=", "≥")] else "no"
+
+
+class UnequalAnswers(Exception):
+    """Two sides of a comparison answer otherwise: nothing that is measured of them means anything."""
+
+
+def not_measured(claim: str, reason: object, goal: str = "") -> Figure:
+    """A row that says why there is no figure."""
+    return Figure(claim, math.nan, "", goal, f"not measured: {reason}")
+
+
+def ratio(peer: str, theirs: float, ours: float, goal: str, *, unit: str) -> Figure:
+    """How many times better ours is: less time (`ms`), or more a second."""
+    times = theirs / ours if unit == "ms" else ours / theirs
+    return Figure(f"  against {peer}", times, "x", goal, f"{peer} {theirs:,.1f} {unit}")
+
+
+def spread_of(values: Sequence[float]) -> str:
+    """The middle half of some values, or both ends of few."""
+    low, high = (min(values), max(values)) if len(values) < 8 else _quartiles(values)
+    return f"{low:,.4g}-{high:,.4g}"
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
 
 
 def median_ms(work: Callable[[], object], rounds: int) -> float:

@@ -99,24 +99,24 @@ class PostgresRows:
     """PostgreSQL on rows, in a database of its own."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     async def fill(self, schools: Iterable[tuple[int, School]]) -> None:
         """Make the tables and the indexes."""
-        await self._connection.execute(_TABLES)
+        await self.connection.execute(_TABLES)
         for number, school in schools:
             enrolments = [(number, each.pupil, each.starts_on, each.ends_on) for each in school.enrolments]
             members = [(number, *each) for each in school.memberships]
-            await self._connection.copy_records_to_table("enrolment", records=enrolments)
-            await self._connection.copy_records_to_table("membership", records=members)
-            await self._connection.copy_records_to_table("judgement", records=_judgement_rows(number, school))
-        await self._connection.execute(_INDEXES)
+            await self.connection.copy_records_to_table("enrolment", records=enrolments)
+            await self.connection.copy_records_to_table("membership", records=members)
+            await self.connection.copy_records_to_table("judgement", records=_judgement_rows(number, school))
+        await self.connection.execute(_INDEXES)
 
     async def overview(self, schools: list[int], subjects: list[int], day: date, known: int) -> Cells:
         """The overview of these schools."""
         places = ("$1::int[]", "$2::date", "$3::bigint", "$4::int[]")
         query = _query(_LATEST_DISTINCT, places, "/", len(subjects))
-        return _cells(await self._connection.fetch(query, schools, day, known, subjects))
+        return _cells(await self.connection.fetch(query, schools, day, known, subjects))
 
 
 class DuckRows:
