@@ -14,7 +14,7 @@ from services.domain import standing as standing_rules
 from services.domain import timeline as timeline_rules
 from services.domain.periods import since
 from services.projector.projections import timeline
-from services.projector.projections.timeline import folding, placement, runs, school
+from services.projector.projections.timeline import folding, placement, runs, school, stays
 from services.projector.projections.timeline.folding import SchoolFold
 from services.projector.projections.timeline.lanes import LaneWorth
 from tests.properties.histories import SCHOOL, generate_history, generate_questions
@@ -111,6 +111,24 @@ def a_key_told_twice_in_a_run_counts_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(runs, "key_of", lambda key: runs.NO_KEY)
 
 
+def a_run_goes_on_across_whatever_comes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(folding, "RUN_MIN", 1)
+    patch.setattr(SchoolFold, "_ends", lambda *_: False)
+
+
+def without_the_year_reset_in_a_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(folding, "RUN_MIN", 1)
+    patch.setattr(runs, "_year_starts", lambda days, month: days * 0)
+
+
+def every_stay_is_the_first_of_its_chain(patch: pytest.MonkeyPatch) -> None:
+    def wrong(state: Any, slot: int, recorded_at: int, said: Any) -> Any:
+        found = [stays.first_changes(each) for each in said]
+        return None if None in found else [change for changes in found for change in changes or ()]
+
+    patch.setattr(folding, "short_changes", wrong)
+
+
 BREAKAGES: tuple[Breakage, ...] = (
     without_base_patches,
     without_carries,
@@ -124,6 +142,9 @@ BREAKAGES: tuple[Breakage, ...] = (
     the_last_told_counts_on_the_short_cut,
     the_last_told_counts_in_a_run,
     a_key_told_twice_in_a_run_counts_twice,
+    a_run_goes_on_across_whatever_comes,
+    without_the_year_reset_in_a_run,
+    every_stay_is_the_first_of_its_chain,
 )
 
 

@@ -69,6 +69,10 @@ class AssessmentColumns:
         self.keys += b"".join(keys)
         return first
 
+    def chain(self, row: int) -> int:
+        """The chain of a row: slot << 32 | objective index."""
+        return self.slots[row] << 32 | self.values[row] >> 32
+
     def identity(self, row: int) -> bytes:
         """The identity of a row."""
         return bytes(self.identities[row * 16 : row * 16 + 16])

@@ -22,14 +22,15 @@ from schemas.events import (
     PupilsSplit,
 )
 from services.domain.people import People
-from services.domain.roster import Chain, Said, dated, said_by, steps_of
+from services.domain.roster import Chain, dated, said_by, steps_of
 from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
-from services.projector.projections.timeline.columns import Ref, identity_of, key_of
+from services.projector.projections.timeline.columns import NO_KEY, Ref, identity_of, key_of
 from services.projector.projections.timeline.emissions import Emission
 from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run
 from services.projector.projections.timeline.school import ROSTER, SchoolState, is_school_fact, year_start_day
+from services.projector.projections.timeline.stays import StayChange, first_changes, short_changes
 
 Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
 """Chains to look at again: (slot, objective) and (slot, roster chain)."""
@@ -64,22 +65,31 @@ class SchoolFold:
     def _ends(self, run: Run, fact: AnyFact) -> bool:
         """Whether a run has to be folded before this fact, which is no assessment.
 
-        It has to, if the fact is one with any of the run by identity or key, or withdraws one, or may join pupils, or
-        tells of the school itself. Of any other the run is independent: their chains are others, and what stands of
-        the run's facts does not depend on it.
+        It has to, if the fact is one with any of the run by identity or key, withdraws one or touches one's chain, or
+        may change who is whom or what the school is. Else no step of the run is another because of it.
         """
+        known, identity, key = self.state.known, identity_of(fact.event_id), key_of(fact.key)
+        if identity in run.seen or (key in run.seen and key != NO_KEY) or _decides_grid(fact):
+            return True
+        refs = list(known.family(key))
         match fact:
-            case PupilEnrolled():
-                if fact.same_person and self.state.persons_with(fact.same_person):
-                    return True
-            case FactWithdrawn():
-                if identity_of(fact.withdraws) in run.seen:
-                    return True
             case PupilsMerged() | PupilsSplit():
                 return True
-            case _ if _decides_grid(fact):
+            case PupilEnrolled() if fact.same_person and self.state.persons_with(fact.same_person):
                 return True
-        return identity_of(fact.event_id) in run.seen or (fact.key != "" and key_of(fact.key) in run.seen)
+            case FactWithdrawn():
+                withdrawn = identity_of(fact.withdraws)
+                if withdrawn in run.seen:
+                    return True
+                target = known.find(withdrawn)
+                refs += [] if target is None else [target]
+        return any(self._meets(run, ref) for ref in self._touched(refs))
+
+    def _meets(self, run: Run, ref: Ref) -> bool:
+        known = self.state.known
+        if ref < 0 or known.rows.slots[ref] in self.state.groups:
+            return True
+        return known.rows.chain(ref) in run.chains or known.key(ref) in run.seen
 
     def _fold_run(self, run: Run) -> None:
         if not len(run):
@@ -102,7 +112,7 @@ class SchoolFold:
         told = Told(identity, int(fact.recorded_at.timestamp()), offset)
         if isinstance(fact, ObjectiveAssessed):
             self._fold_assessment(fact, told, key)
-        elif not self._fold_new_chains(fact, told, key):
+        elif not self._fold_stay(fact, told, key):
             self._fold_other(fact, told, key)
 
     # --- assessments ---
@@ -171,24 +181,21 @@ class SchoolFold:
 
     # --- every other fact ---
 
-    def _fold_new_chains(self, fact: AnyFact, told: Told, key: bytes) -> bool:
-        """The short cut of a roster fact that is the first of each of its chains; False if it is not."""
+    def _fold_stay(self, fact: AnyFact, told: Told, key: bytes) -> bool:
+        """The short cut of a roster fact that is the first of its chains or follows the others; False if it is not."""
         state, said = self.state, said_by(fact)
-        if not said or state.known.family(key) or told.identity in state.withdrawals:
+        if not said or state.known.is_told(key) or told.identity in state.withdrawals:
             return False
         (slot,) = state.slots_named(fact)
-        person = getattr(fact, "same_person", "")
+        person = fact.same_person if isinstance(fact, PupilEnrolled) else ""
         if slot in state.groups or (person and state.persons_with(person)):
             return False
-        chains = [chain for chain, _, _, _ in said]
-        if len(set(chains)) < len(chains) or any((slot, chain) in state.of_chain for chain in chains):
+        changes = short_changes(state, slot, told.recorded_at, said)
+        if changes is None:
             return False
-        if any(value is None for _, value, _, _ in said):
-            return False
-        state.keep(fact, told)
-        into = self._emission(ROSTER)
-        for each in said:
-            self._add_stay(into, told.recorded_at, slot, each)
+        state.keep(fact, told, said)
+        if changes:
+            self._add_stay(self._emission(ROSTER), told.recorded_at, slot, changes)
         return True
 
     def _fold_other(self, fact: AnyFact, told: Told, key: bytes) -> None:
@@ -362,20 +369,15 @@ class SchoolFold:
             done.add((state.members(slot), chain))
             said = [each for each in said_by(state.known.other(refs[0]).fact) if each[0] == chain]
             simple = len(refs) == len(said) == 1 and refs[0] not in state.intricate and slot not in state.groups
-            if simple and said[0][1] is not None:
-                self._add_stay(into, state.known.told(refs[0]).recorded_at, slot, said[0])
+            if simple and (changes := first_changes(said[0])) is not None:
+                self._add_stay(into, state.known.told(refs[0]).recorded_at, slot, changes)
             else:
                 into.add_all(self._chain_changes(state.members(slot), chain))
         return into
 
-    def _add_stay(self, into: Emission, recorded_at: int, slot: int, said: Said) -> None:
-        """What the only fact of a chain says."""
-        _, value, starts, ends = said
-        if value is not None and (ends is None or ends >= starts):
-            index = self.state.value_of(value)
-            into.add(recorded_at, starts, slot, index, OVERALL, 1)
-            if ends is not None:
-                into.add(recorded_at, ends + 1, slot, index, OVERALL, -1)
+    def _add_stay(self, into: Emission, recorded_at: int, slot: int, changes: Sequence[StayChange]) -> None:
+        for day, value, count in changes:
+            into.add(recorded_at, day, slot, self.state.value_of(value), OVERALL, count)
 
     def _emission(self, name: str) -> Emission:
         found = self.emissions.get(name)

@@ -47,7 +47,9 @@ class Run:
     """Assessments of a batch, read in the order of the log and folded at once, later.
 
     Reading gives the indices, so that they are those of the order of the log whenever the run is folded. `plain`: no
-    key, pupil or withdrawal stands in the way of the short cut. `seen`: the identities and keys of the run.
+    key, pupil or withdrawal stands in the way of the short cut. `seen`: the identities and keys of the run, `chains`:
+    slot << 32 | objective. A chain that a fact which is not plain touches goes the general way as a whole: where blocks
+    begin is told by each step, so the steps of a chain keep their order.
     """
 
     def __init__(self, state: SchoolState) -> None:
@@ -56,6 +58,9 @@ class Run:
         self.identities: list[bytes] = []
         self.keys: list[bytes] = []
         self.seen: set[bytes] = set()
+        self.chains: set[int] = set()
+        self._entangled: set[int] = set()
+        self._shared_keys: set[bytes] = set()
         self._plain: list[bool] = []
         self._slots: list[int] = []
         self._values: list[int] = []
@@ -75,11 +80,16 @@ class Run:
         if slot is None or objective is None or mark is None:
             slot, objective = state.slot_of(fact.pupil), state.objective_of(fact.subject, fact.objective)
             mark = state.state_of(fact.state)
-        self._plain.append(
-            slot not in state.groups
-            and identity not in state.withdrawals
-            and (key == NO_KEY or (key not in seen and not state.known.is_told(key)))
-        )
+        chain, is_shared = slot << 32 | objective, key != NO_KEY and key in seen
+        plain = slot not in state.groups and identity not in state.withdrawals and not is_shared
+        plain = plain and (key == NO_KEY or not state.known.is_told(key))
+        if not plain:
+            rows = state.known.rows
+            self._entangled.update((chain, *(rows.chain(row) for row in state.known.family(key) if row >= 0)))
+            if is_shared:
+                self._shared_keys.add(key)
+        self.chains.add(chain)
+        self._plain.append(plain)
         seen.add(identity)
         if key != NO_KEY:
             seen.add(key)
@@ -89,10 +99,13 @@ class Run:
         self._slots.append(slot)
         self._values.append(objective << 32 | mark)
 
-    @property
-    def plain(self) -> Mask:
-        """Which of the facts may take the short cut."""
-        return np.array(self._plain, bool)
+    def plain(self, chains: Ints) -> Mask:
+        """Which of the facts may take the short cut; `chains`: those of the facts."""
+        entangled = set(self._entangled)
+        if self._shared_keys:
+            entangled.update(int(chains[n]) for n, key in enumerate(self.keys) if key in self._shared_keys)
+        plain: Mask = np.array(self._plain, bool) & ~np.isin(chains, np.array(sorted(entangled), np.int64))
+        return plain
 
     def columns(self) -> Columns:
         """The facts as columns."""
@@ -125,7 +138,7 @@ def fold_run(state: SchoolState, run: Run) -> tuple[Emitted, list[Assessed]]:
     """Fold what can be folded at once: its changes, and the facts that are left to the general way, in order."""
     told = run.columns()
     chains = told.slots << 32 | told.values >> 32
-    plain = np.flatnonzero(run.plain)
+    plain = np.flatnonzero(run.plain(chains))
     order = plain[np.argsort(chains[plain], kind="stable")]  # by chain, and in each as they were told
     columns, sorted_chains = told.take(order), chains[order]
     first = np.ones(order.size, bool)

@@ -7,7 +7,7 @@ change. The rules are `services.domain`'s; the changes that a fact causes are wo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -29,11 +29,11 @@ from services.domain import calendar
 from services.domain.curriculum import LaneContent, Version
 from services.domain.people import NOBODY_JOINED, Enrolled, Paired, People, join_people, ordered
 from services.domain.periods import Periods, changes, holds_at, since
-from services.domain.roster import Chain, said_by
+from services.domain.roster import Chain, Said, said_by
 from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
 from services.domain.sittings import sitting_of
 from services.domain.standing import Told, standing
-from services.projector.projections.timeline.columns import Chains, Facts, Kept, Ref, identity_of, key_of
+from services.projector.projections.timeline.columns import NO_KEY, Chains, Facts, Kept, Ref, identity_of, key_of
 
 ROSTER = "r"
 Span = tuple[int, int | None]
@@ -133,8 +133,11 @@ class SchoolState:
 
     # --- facts ---
 
-    def keep(self, fact: AnyFact, told: Told) -> Ref:
-        """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws."""
+    def keep(self, fact: AnyFact, told: Told, said: Sequence[Said] | None = None) -> Ref:
+        """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws.
+
+        `said`: what `said_by` gives, for a caller who has it.
+        """
         ref = self.known.add_other(Kept(fact, told, key_of(fact.key)))
         self.mark_family(ref)
         slots = self.slots_named(fact)
@@ -154,13 +157,14 @@ class SchoolState:
                 self.version_refs.append(ref)
             case _ if is_school_fact(fact):
                 self.school_refs.append(ref)
-        for chain, value, _, _ in said_by(fact):
+        said = said_by(fact) if said is None else said
+        for chain, value, _, _ in said:
             if value is not None:
                 self.value_of(value)
             of_chain = self.of_chain.setdefault((slots[0], chain), [])
-            if ref not in of_chain:
+            if not of_chain or of_chain[-1] != ref:
                 of_chain.append(ref)
-        if (sitting := sitting_of(fact)) is not None:
+        if not said and (sitting := sitting_of(fact)) is not None:
             chain, score, _ = sitting
             if chain[1] not in self.columns:
                 self.columns.append(chain[1])
@@ -170,15 +174,19 @@ class SchoolState:
 
     def slots_named(self, fact: AnyFact) -> tuple[int, ...]:
         """The slots of the pupils that a fact names, given now if they are new."""
-        names = (getattr(fact, "pupil", None), getattr(fact, "other", None))
-        return tuple(self.slot_of(pupil) for pupil in names if pupil is not None)
+        pupil = getattr(fact, "pupil", None)
+        if pupil is None:
+            return ()
+        slot = self.slot_of(pupil)
+        return (slot, self.slot_of(fact.other)) if isinstance(fact, PupilsMerged | PupilsSplit) else (slot,)
 
     def mark_family(self, ref: Ref) -> None:
         """Note that facts of a key with others, and what may be withdrawn, do not simply stand since they were told."""
-        family = self.known.family(self.known.key(ref))
+        key = self.known.key(ref)
+        family = self.known.family(key) if key != NO_KEY else (ref,)
         if len(family) > 1:
             self.intricate.update(family)
-        if self.known.told(ref).identity in self.withdrawals:
+        if self.withdrawals and self.known.told(ref).identity in self.withdrawals:
             self.intricate.update((ref, *family))
 
     def last_of(self, rows: Iterable[int]) -> tuple[int, int, int, int] | None:
