@@ -1,4 +1,4 @@
-"""The product's own way from a query string to encoded bytes, in this process; random questions; turns for all sides."""
+"""The way from a query string to encoded bytes, in this process; random questions; turns for all sides."""
 
 from __future__ import annotations
 
