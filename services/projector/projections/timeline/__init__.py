@@ -20,7 +20,7 @@ from services.domain.schools import details, memberships
 from services.projector.projections.timeline import detail as packing
 from services.projector.projections.timeline.emissions import Emitted
 from services.projector.projections.timeline.folding import SchoolFold, is_lane_sum, subject_sum
-from services.projector.projections.timeline.lanes import LaneWorth, column_entries, roster_entries
+from services.projector.projections.timeline.lanes import column_entries, roster_entries
 from services.projector.projections.timeline.placement import begins, deal, empty_block, next_block, tail_of, visible
 from services.projector.projections.timeline.school import ROSTER, SchoolState, Span
 
@@ -187,7 +187,7 @@ def _work(
             changes = emitted[name]
         else:
             continue
-        worth = LaneWorth(content, state.objectives, state.states)
+        worth = state.worths.of(lane, content, state.objectives, state.states)
         year_index = state.year_months.index(content.lane.year_starts)
         entries = worth.entries(changes, year_index)
         work.append(

@@ -49,6 +49,23 @@ class LaneWorth:
         )
 
 
+class Worths:
+    """The tables of a school's lanes, kept from one batch to the next."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[LaneContent, int, int, LaneWorth]] = {}
+
+    def of(
+        self, lane: str, content: LaneContent, objectives: Sequence[tuple[str, str]], states: Sequence[str]
+    ) -> LaneWorth:
+        """The tables of a lane; made anew when the content is another or there are more indices."""
+        made = self._made.get(lane)
+        if made is None or made[0] is not content or made[1:3] != (len(objectives), len(states)):
+            worth = LaneWorth(content, objectives, states)
+            made = self._made[lane] = (content, len(objectives), len(states), worth)
+        return made[3]
+
+
 def roster_entries(emitted: Emitted) -> Entries:
     """The changes of the roster as entries with absolute days: key = slot << 16 | value."""
     return Entries(

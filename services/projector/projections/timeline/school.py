@@ -34,6 +34,7 @@ from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
 from services.domain.sittings import sitting_of
 from services.domain.standing import Told, standing
 from services.projector.projections.timeline.columns import NO_KEY, Chains, Facts, Kept, Ref, identity_of, key_of
+from services.projector.projections.timeline.lanes import Worths
 
 ROSTER = "r"
 Span = tuple[int, int | None]
@@ -65,6 +66,7 @@ class SchoolState:
         self.boundaries: dict[str, tuple[int, ...]] = {}
         self.rectangles: tuple[Rectangle, ...] = ()
         self.contents: dict[str, LaneContent] = {}
+        self.worths = Worths()
         self.spans: dict[str, Span] = {}
         self.document: bytes = b""
         self.slots: dict[str, int] = {}
