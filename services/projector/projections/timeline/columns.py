@@ -111,6 +111,22 @@ class Facts:
         self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
         return refs
 
+    def load_assessments(
+        self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]
+    ) -> list[Ref]:
+        """Keep several assessments again, as they were kept before: a key may have come several times."""
+        nameless = [NO_KEY] * len(keys)
+        refs = self.add_assessments(columns, identities, nameless)
+        self.rows.keys[refs[0] * 16 :] = b"".join(keys)
+        for ref, key in zip(refs, keys, strict=True):
+            if key != NO_KEY:
+                self._index_key(ref, key)
+        return refs
+
+    def families(self) -> Iterator[list[Ref]]:
+        """The facts of each key that was told more than once."""
+        return (refs for refs in self._by_key.values() if not isinstance(refs, int))
+
     def add_other(self, kept: Kept) -> Ref:
         """Keep any other fact."""
         self.others.append(kept)
@@ -151,8 +167,10 @@ class Facts:
 
     def _index(self, ref: Ref, identity: bytes, key: bytes) -> None:
         self._by_identity[identity] = ref
-        if key == NO_KEY:
-            return
+        if key != NO_KEY:
+            self._index_key(ref, key)
+
+    def _index_key(self, ref: Ref, key: bytes) -> None:
         found = self._by_key.get(key)
         if found is None:
             self._by_key[key] = ref

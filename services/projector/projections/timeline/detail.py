@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 import msgspec
+import numpy as np
 
 from schemas.codec import decode_fact, encode_fact
 from services.domain.standing import Told
@@ -82,10 +83,8 @@ def load(state: SchoolState, detail: Iterable[bytes]) -> None:
     for data in detail:
         for chunk in _chunks(data):
             _load_chunk(state, chunk)
-    for row in range(len(state.known.rows)):
-        state.mark_family(row)
-    for ref in range(-len(state.known.others), 0):
-        state.mark_family(ref)
+    for family in state.known.families():
+        state.intricate.update(family)
     state.mark_withdrawn()
     state.note_year_months()
 
@@ -97,21 +96,21 @@ def _load_chunk(state: SchoolState, chunk: _Chunk) -> None:
         state.objective_of(subject, objective)
     for name in chunk.states:
         state.state_of(name)
-    rows = state.known.rows
-    columns = []
-    for name, data in zip(_COLUMNS, chunk.columns, strict=True):
-        column = getattr(rows, name)[:0]
-        column.frombytes(data)
-        columns.append(column)
-    for at, place in enumerate(zip(*columns, strict=True)):
-        row = state.known.add_assessment(
-            place, chunk.identities[at * 16 : at * 16 + 16], chunk.keys[at * 16 : at * 16 + 16]
-        )
-        state.chains.add(place[0], place[1] >> 32, row)
+    columns = [
+        np.frombuffer(data, dtype=f"={getattr(state.known.rows, name).typecode}").astype(np.int64)
+        for name, data in zip(_COLUMNS, chunk.columns, strict=True)
+    ]
+    if columns[0].size:
+        rows = state.known.load_assessments(columns, _sixteens(chunk.identities), _sixteens(chunk.keys))
+        state.chains.add_all((columns[0] << 32 | columns[1] >> 32).tolist(), rows)
     for offset, data in chunk.others:
         fact = decode_fact(data)
         state.keep(fact, Told(identity_of(fact.event_id), int(fact.recorded_at.timestamp()), offset))
     state.boundaries.update(chunk.boundaries)
+
+
+def _sixteens(data: bytes) -> list[bytes]:
+    return [data[at : at + 16] for at in range(0, len(data), 16)]
 
 
 def _frame(data: bytes) -> bytes:
