@@ -24,7 +24,7 @@ FULL = Scale(full=True, schools=200, rounds=200, facts=100_000)
 ON_STAGE = ("reads", "trust", "tracking", "http_reads", "disk_and_wal", "stage_memory", "rebuild")
 ALONE = (
     *("history", "projection", "log_append", "http_ingest", "visible"),
-    *("breakdown", "growth", "intake", "memory", "reporting", "names", "oulad", "command"),
+    *("breakdown", "intake", "memory", "reporting", "names", "oulad", "command"),
 )
 ADAPTED = ("intake", "memory", "reporting", "names", "oulad", "command")
 """Claims of earlier issues, whose modules take other arguments (`benchmarks.earlier`)."""

@@ -1,7 +1,7 @@
 """The peers for writing: `eventsourcing` on PostgreSQL, message-db's SQL, upsert projectors by asyncpg.
 
-Each is used as its documentation shows, on the same PostgreSQL server, on a sample: their rates do not depend on how many
-events came before at these sizes, and 10 million would take them hours.
+Each is used as its documentation shows, on the same PostgreSQL server, on a sample: their rates do not depend on how
+many events came before at these sizes, and 10 million would take them hours.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from benchmarks.load import School
 from schemas.codec import encode_fact
@@ -18,6 +20,7 @@ from services.projector.main import run_projector
 from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.postgres import open_pool
 from services.runtime.settings import read_settings
+from tests.end_to_end.product import COMMAND, clean_environment
 
 APPEND_RECORDS = 5_000
 POLL_SECONDS = 0.05
@@ -65,6 +68,31 @@ async def project(url: str, pool: asyncpg.Pool, facts: int) -> float:
     stop.set()
     await projector
     return seconds
+
+
+async def project_in_process(url: str, pool: asyncpg.Pool, facts: int, directory: Path) -> tuple[float, float]:
+    """The same by `markledger projector`: the seconds, and its largest resident size in MB."""
+    told = {
+        "DATABASE_URL": url,
+        "REPORTING": "false",
+        "DATA_DIR": str(directory),
+        "PUPIL_KEY": "x" * 32,
+        "IDENTITY_KEY": "i" * 40,
+    }
+    environment = clean_environment({f"MARKLEDGER_{name}": value for name, value in told.items()})
+    started, largest = time.perf_counter(), 0
+    process = subprocess.Popen([str(COMMAND), "projector"], env=environment)  # noqa: ASYNC220
+    try:
+        while process.poll() is None and await _folded(pool) < facts:
+            with suppress(psutil.Error):
+                largest = max(largest, psutil.Process(process.pid).memory_info().rss)
+            await asyncio.sleep(POLL_SECONDS)
+        if process.poll() is not None:
+            raise RuntimeError(f"the projector ended with {process.returncode}")
+        return time.perf_counter() - started, largest / 1e6
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
 
 
 async def _folded(pool: asyncpg.Pool) -> int:

@@ -1,6 +1,6 @@
-"""POST /v1/events acknowledged by a real Kafka on the same cores: batches of 500, 8 connections, the product's processes.
+"""POST /v1/events acknowledged by a real Kafka on the same cores: batches of 500, 8 connections, real processes.
 
-Peers for appending, in the same minutes on an embedded PostgreSQL: eventsourcing and message-db, singly and 1,000 at once.
+Peers for appending, in the same minutes on an embedded PostgreSQL: eventsourcing and message-db, one and 1,000 at once.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _ours(bootstrap: str, data: Path, events: int) -> list[float]:
         with product.client() as client:
             _send_rosters(client)
         return [
-            asyncio.run(_post(product.url, product.admin_key, _bodies(events, f"20{20 + number}-03-")))
+            asyncio.run(_post(product.url, product.admin_key, _bodies(events, f"2026-0{1 + number}-")))
             for number in range(ROUNDS)
         ]
 

@@ -28,6 +28,7 @@ ROUNDS = 3
 async def measure(stage: Stage) -> list[Figure]:
     """Three rounds of a few seconds; and the largest memory of the process."""
     (port,) = free_ports(1)
+    command = [str(COMMAND), "query", "--port", str(port)]
     environment = clean_environment(
         {
             "MARKLEDGER_DATABASE_URL": stage.url,
@@ -37,7 +38,7 @@ async def measure(stage: Stage) -> list[Figure]:
             "MARKLEDGER_IDENTITY_KEY": "i" * 40,
         }
     )
-    process = subprocess.Popen([str(COMMAND), "query", "--port", str(port)], env=environment)
+    process = subprocess.Popen(command, env=environment)  # noqa: ASYNC220
     try:
         for _ in range(600):
             if answers(port) or process.poll() is not None:

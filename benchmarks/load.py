@@ -85,6 +85,7 @@ class School(NamedTuple):
     enrolments: list[Enrolment]
     memberships: list[Membership]
     assessments: dict[str, Ints]
+    told_on: date | None = None
 
     def facts(self) -> Iterator[Fact]:
         """What the school was told, in the order of `recorded_at`."""
@@ -116,13 +117,22 @@ def pupil_id(school: str, pupil: int) -> str:
     return f"pup_{school}-{pupil:05}"
 
 
-def make_school(number: int, seed: int, *, on_roll: int = 400, years: int = 2) -> School:
+def make_school(
+    number: int, seed: int, *, on_roll: int = 400, years: int = 2, density: float = 1.0, prefix: str = "school-"
+) -> School:
     """School `number` of the load, the same for the same seed; its last academic year is that of LAST_ON."""
     rng = np.random.default_rng([seed, number])
     starts = [date(LAST_ON.year - years + year, 9, 1) for year in range(years)]
     enrolments = _enrol(rng, starts, on_roll)
     memberships = list(_belong(rng, starts, enrolments))
-    return School(f"school-{number:03}", starts, enrolments, memberships, _assess(rng, starts, enrolments))
+    return School(f"{prefix}{number:03}", starts, enrolments, memberships, _assess(rng, starts, enrolments, density))
+
+
+def told_at_once(school: School, on: date) -> School:
+    """The same school, everything told on one day in the same order: a back-fill."""
+    count = school.judgements()
+    seconds = (on - EPOCH).days * 86_400 + 8 * 3_600 + np.arange(count, dtype=np.int64) * 36_000 // max(count, 1)
+    return school._replace(assessments={**school.assessments, "told_at": seconds}, told_on=on)
 
 
 def _enrol(rng: np.random.Generator, starts: list[date], on_roll: int) -> list[Enrolment]:
@@ -174,7 +184,9 @@ def _code(name: str, value: str) -> str:
     return f"characteristic:{name}:{value}"
 
 
-def _assess(rng: np.random.Generator, starts: list[date], enrolments: list[Enrolment]) -> dict[str, Ints]:
+def _assess(
+    rng: np.random.Generator, starts: list[date], enrolments: list[Enrolment], density: float
+) -> dict[str, Ints]:
     """Judgements while the pupil is there: 85 % told the same day, 12 % in a week, 3 % later; 1 % corrected."""
     spans = np.array(
         [
@@ -184,7 +196,7 @@ def _assess(rng: np.random.Generator, starts: list[date], enrolments: list[Enrol
         ]
     )
     share = np.clip((spans[:, 3] - spans[:, 2] + 1) / 320, 0, 1)
-    counts = rng.poisson(share[:, None] * np.array(JUDGEMENTS_A_YEAR))
+    counts = rng.poisson(share[:, None] * np.array(JUDGEMENTS_A_YEAR) * density)
     row, subject = (np.repeat(indices.ravel(), counts.ravel()) for indices in np.indices(counts.shape))
     first, last = spans[row, 2], spans[row, 3]
     total = len(row)
@@ -223,7 +235,7 @@ def _roster_facts(school: School) -> Iterator[Fact]:
     number = iter(range(10**9))
 
     def envelope(on: date) -> dict[str, object]:
-        told_at = datetime.combine(on, time(7), UTC)
+        told_at = datetime.combine(school.told_on or on, time(7), UTC)
         return {"event_id": f"{school.name}-r{next(number)}", "school": school.name, "recorded_at": told_at}
 
     before = school.starts[0] - timedelta(days=1)

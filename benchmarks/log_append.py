@@ -1,4 +1,4 @@
-"""Appending to Kafka: the product's producer against confluent-kafka, the same records, all acknowledged by the broker."""
+"""Appending to Kafka: the product against confluent-kafka, the same records, all acknowledged by the broker."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.filled import append_schools, opened, project
+from benchmarks.filled import append_schools, opened, project_in_process
 from benchmarks.load import School, make_school
 from benchmarks.row_peers import DuckRows, PostgresRows
 
@@ -31,6 +31,7 @@ class Stage:
     duck: DuckRows
     facts: int
     seconds: float
+    projector_mb: float
     rounds: int
 
     @property
@@ -54,7 +55,7 @@ async def staged(schools: int, rounds: int) -> AsyncIterator[Stage]:
             started = time.perf_counter()
             facts = await append_schools(pool, (school for _, school in made))
             _tell(f"{facts:,} facts appended in {time.perf_counter() - started:,.0f} s")
-            seconds = await project(url, pool, facts)
+            seconds, largest = await project_in_process(url, pool, facts, directory / "projector")
             _tell(f"projected in {seconds:,.0f} s")
             await pool.execute("CREATE DATABASE peer")
             connection = await asyncpg.connect(url.replace("/markledger?", "/peer?"))
@@ -63,7 +64,7 @@ async def staged(schools: int, rounds: int) -> AsyncIterator[Stage]:
             duck.fill(made)
             _tell(f"peers filled after {time.perf_counter() - started:,.0f} s")
             try:
-                yield Stage(directory, url, pool, made, rows, duck, facts, seconds, rounds)
+                yield Stage(directory, url, pool, made, rows, duck, facts, seconds, largest, rounds)
             finally:
                 await connection.close()
 
