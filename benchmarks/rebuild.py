@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import asyncpg
@@ -11,6 +12,7 @@ from benchmarks.figures import Figure, UnequalAnswers, not_measured, ratio
 from benchmarks.filled import POLL_SECONDS
 from benchmarks.stage import Stage
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS
+from services.projector.builders import Builders
 from services.projector.comparison import compare
 from services.projector.feed import Feed
 from services.projector.loop import Loop, Pace
@@ -34,7 +36,8 @@ async def measure(stage: Stage) -> list[Figure]:
     try:
         await stage.pool.execute("CHECKPOINT")
         started = time.perf_counter()
-        await rebuild(stage.pool, log, timeline, FACTS.name, worker="benchmark of the rebuild")
+        builders = Builders(os.cpu_count() or 1, timeline.__name__, stage.url)
+        await rebuild(stage.pool, log, timeline, FACTS.name, worker="benchmark of the rebuild", builders=builders)
         seconds = time.perf_counter() - started
         compared = "not compared at this size; the small run compares"
         if stage.facts <= COMPARED_FACTS_MAX:
