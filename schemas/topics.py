@@ -31,10 +31,11 @@ _MONTH_MS = 30 * 24 * 60 * 60 * 1000
 FACTS = Topic("markledger.facts.v1", -1, False, "ingest", "projector, ingest (registry catch-up), verify")
 IDENTITY = Topic("markledger.identity.v1", -1, True, "ingest", "ingest (identity catch-up)")
 AUDIT = Topic("markledger.audit.v1", -1, False, "query, ingest", "auditors")
+DEFINITIONS = Topic("markledger.definitions.v1", -1, False, "ingest", "ingest (definitions catch-up)")
 INTAKE = Topic("markledger.intake.v1", _MONTH_MS, False, "information systems of schools", "intake", kafka_only=True)
 INTAKE_DEAD = Topic("markledger.intake.dead.v1", _MONTH_MS, False, "intake", "operators", kafka_only=True)
 CHANGES = Topic("markledger.changes.v1", _WEEK_MS, True, "projector", "followers of the views", kafka_only=True)
-TOPICS = (FACTS, IDENTITY, AUDIT, INTAKE, INTAKE_DEAD, CHANGES)
+TOPICS = (FACTS, IDENTITY, AUDIT, DEFINITIONS, INTAKE, INTAKE_DEAD, CHANGES)
 
 
 def partition_for(key: bytes, partitions: int) -> int:

@@ -1,4 +1,4 @@
-"""JSON Schemas of the facts and of the audit, for those who read the log in another language; made from the Structs.
+"""JSON Schemas of facts, audit and definitions, for who reads the log in another language; made from the Structs.
 
 The files beside this module are what `generate_schemas` says; a test holds them to it. After a change of the
 catalogue: `python -m schemas.jsonschema`.
@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.audit import AUDIT_TYPES
 from schemas.codec import FACT_TYPES
+from schemas.definitions import DEFINITION_TYPES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,7 +21,7 @@ def generate_schemas() -> dict[str, bytes]:
     """File name → bytes, one file for the current version of each type of fact."""
     return {
         f"{name}.v{current_version(fact_type)}.json": _schema_of(fact_type)
-        for name, fact_type in sorted({**FACT_TYPES, **AUDIT_TYPES}.items())
+        for name, fact_type in sorted({**FACT_TYPES, **AUDIT_TYPES, **DEFINITION_TYPES}.items())
     }
 
 

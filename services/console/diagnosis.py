@@ -57,7 +57,7 @@ class LogSeen(msgspec.Struct, frozen=True):
     topic: TopicSettings | None = None
     topic_error: str = ""
     beside: Mapping[str, TopicSettings] = {}
-    """The other topics that hold what is kept for ever: identities and the audit of names."""
+    """The other topics that hold what is kept for ever: identities, the audit of names and definitions."""
 
 
 class KeyStoreSeen(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.topics import AUDIT, FACTS, IDENTITY, KAFKA_PARTITIONS, Topic
+from schemas.topics import AUDIT, DEFINITIONS, FACTS, IDENTITY, KAFKA_PARTITIONS, Topic
 from services.access.identities import TABLES_FROM_LOG
 from services.console.operations import run_with_pool
 from services.projector.store import views_schema
@@ -68,7 +68,7 @@ def print_log_copy(settings: Settings, *, unbind: bool, as_json: bool) -> int:
 async def copy_topics(source: Log, target: Log) -> list[Copied]:
     """Copy every topic that the source has, the facts last; a progress bar on a terminal."""
     copied = []
-    for topic in (*[each for each in (IDENTITY, AUDIT) if await _has(source, each)], FACTS):
+    for topic in (*[each for each in (IDENTITY, AUDIT, DEFINITIONS) if await _has(source, each)], FACTS):
         total = await _records(source, topic.name)
         await target.create_topic(
             topic.name, KAFKA_PARTITIONS, retention_ms=topic.retention_ms, compacted=topic.compacted
@@ -97,6 +97,8 @@ async def unbinding(pool: asyncpg.Pool) -> list[str]:
         statements.append("TRUNCATE " + ", ".join(f"ingest.{table}" for table in _REGISTRY_FROM_LOG))
     if await pool.fetchval("SELECT to_regclass('access.identity_partition')") is not None:
         statements.append("TRUNCATE " + ", ".join(f"access.{table}" for table in TABLES_FROM_LOG))
+    if await pool.fetchval("SELECT to_regclass('definition.partition')") is not None:
+        statements.append("TRUNCATE definition.version, definition.partition")
     if await pool.fetchval("SELECT to_regclass('projection.partition')") is not None:
         for row in await pool.fetch(_VIEWS):
             statements.append(f"DROP SCHEMA {views_schema(row['projection'], row['version'])} CASCADE")

@@ -12,6 +12,7 @@ import pytest
 import schemas
 from schemas.audit import AUDIT_TYPES, AuditFact, decode_audit, encode_audit
 from schemas.codec import FACT_TYPES, decode_fact, encode_fact
+from schemas.definitions import DEFINITION_TYPES, DefinitionFact, decode_definition, encode_definition
 from schemas.events import Fact
 from schemas.jsonschema import current_version, generate_schemas
 
@@ -27,13 +28,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(EXAMPLES).as_posix()
 
 
-def decode(path: Path, value: bytes | None = None) -> Fact | AuditFact:
+def decode(path: Path, value: bytes | None = None) -> Fact | AuditFact | DefinitionFact:
     """The fact in an example, or in `value`, of the catalogue that the example's type is in."""
     content = path.read_bytes() if value is None else value
+    if path.parts[-3] in DEFINITION_TYPES:
+        return decode_definition(content)
     return decode_audit(content) if path.parts[-3] in AUDIT_TYPES else decode_fact(content)
 
 
-def encode(fact: Fact | AuditFact) -> bytes:
+def encode(fact: Fact | AuditFact | DefinitionFact) -> bytes:
+    if isinstance(fact, DefinitionFact):
+        return encode_definition(fact)
     return encode_audit(fact) if isinstance(fact, AuditFact) else encode_fact(fact)
 
 
@@ -41,7 +46,7 @@ def test_every_type_has_an_example_of_each_of_its_versions() -> None:
     there = {(path.parts[-3], path.parts[-2]) for path in FILES}
     wanted = {
         (name, f"v{version}")
-        for name, fact_type in {**FACT_TYPES, **AUDIT_TYPES}.items()
+        for name, fact_type in {**FACT_TYPES, **AUDIT_TYPES, **DEFINITION_TYPES}.items()
         for version in range(1, current_version(fact_type) + 1)
     }
     assert there == wanted
@@ -75,12 +80,13 @@ def test_examples_are_only_added() -> None:
 
 
 def test_each_field_of_a_fact_stands_in_some_example() -> None:
-    for name, fact_type in FACT_TYPES.items():
+    for name, fact_type in {**FACT_TYPES, **DEFINITION_TYPES}.items():
         told = {field for path in FILES if path.parts[-3] == name for field in msgspec.json.decode(path.read_bytes())}
-        own = {field.name for field in msgspec.structs.fields(fact_type)} - ENVELOPE
+        own = {field.name for field in msgspec.structs.fields(fact_type)} - ENVELOPE - HEADING
         assert own <= told, name
 
 
+HEADING = {field.name for field in msgspec.structs.fields(DefinitionFact)}
 ENVELOPE = {field.name for field in msgspec.structs.fields(FACT_TYPES["PupilLeft"])} - {"pupil", "left_on"}
 
 
