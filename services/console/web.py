@@ -11,7 +11,16 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-INGEST_PATHS = ("/v1/events", "/v1/imports", "/v1/keys", "/v1/erasures")
+INGEST_PATHS = (
+    "/v1/events",
+    "/v1/imports",
+    "/v1/keys",
+    "/v1/erasures",
+    "/v1/tests",
+    "/v1/scales",
+    "/v1/settings",
+    "/v1/saved-reports",
+)
 
 
 def is_for_ingest(path: str) -> bool:

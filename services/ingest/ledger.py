@@ -19,7 +19,7 @@ from services.access import identities
 from services.ingest.accept import Desk
 from services.ingest.decisions import Caller, Decision
 from services.ingest.identity_log import IdentityLog, Naming
-from services.ingest.knowledge import Knowledge
+from services.ingest.knowledge import Knowledge, School
 from services.ingest.publish import LogMoved, partition_of, publish
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Memory, Wanted, read_schools, recall
@@ -121,6 +121,11 @@ class Ledger:
     async def log_id(self) -> str:
         """Names the log, for position tokens."""
         return await self._registry.log_id()
+
+    async def schools(self) -> dict[str, School]:
+        """Every school that is known, as of now."""
+        async with self.pool.acquire() as connection:
+            return await read_schools(connection, self._memory, None)
 
     async def time_zones(self, schools: Iterable[str]) -> dict[str, str]:
         """The time zones of those of these schools that are known."""

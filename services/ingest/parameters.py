@@ -85,6 +85,15 @@ def read_page(query_string: bytes) -> Page:
     return Page(int(limit), cursor)
 
 
+def read_single(query_string: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    """Parameters that may be given once each; empty ones are left out. Raises Problem 422."""
+    given = _read(query_string, known)
+    for name, values in given.items():
+        if len(values) > 1:
+            raise _refuse_parameter(name, "repeated_parameter", f"{name} is given twice: keep one.")
+    return {name: values[0].strip() for name, values in given.items() if values[0].strip()}
+
+
 def read_idempotency_key(header: str | None) -> str | None:
     """The key, if one was sent. Raises Problem 422."""
     if header is None:

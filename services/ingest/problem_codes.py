@@ -160,6 +160,29 @@ _REQUESTS = {
     ),
 }
 
+_DEFINITIONS = {
+    "scope_too_narrow": "A test or a scale is the same at every school: define it with a key of all schools.",
+    "version_changed": "Another version stands than the one in If-Match: read it, decide again, and send its version.",
+    "if_match_required": "A change of settings names the version that it changes: send it as If-Match.",
+    "unknown_settings": "There are no such settings, or not for this key: list those there are.",
+    "unknown_test": "No test of this id is defined: list those there are, or define it with PUT.",
+    "unknown_scale": "No scale of this id is defined: list those there are, or define it with PUT.",
+    "unknown_saved_report": "There is no such saved report, or another key made it: list those of the key.",
+    "fixed_value": "The owner and the kind of settings never change: save new settings instead.",
+    "invalid_path": ("The path of a saved report begins with /reports/ or /v1/reports/ and names a school or a trust."),
+    "invalid_rule": "A progress rule is five rows (start) of five digits 1 to 5 (end), with commas between the rows.",
+    "wrong_count": "Five bands have four lower cut-offs, such as 35,50,70,85, with - for a band that is not used.",
+    "no_bands": "None of the bands is used: give the lower cut-off of at least one.",
+    "out_of_order": "Numbers that have to rise do not: put each above the one before it.",
+    "not_whole": "A markbook is banded by its displayed percent: use whole numbers from 1 to 100.",
+    "unknown_measure": "The pattern begins with no kind of measure: use markbook, test, judgement, eyfs or combined.",
+    "malformed_measure": "The pattern has not the parts of its kind of measure: write each, or * for any.",
+    "repeated_value": "Two members of a list say the same thing: keep one of them.",
+    "values_and_range": "Scores are either listed, or lie between min and max: give one of the two.",
+    "unknown_score_type": "An expectation names a score type that the test does not have: use one of its scores.",
+    "invalid_code": "A code stands for a number, so it cannot be one: begin it with a letter.",
+}
+
 _INTAKE = {
     "tombstone": "A message of the intake topic has no value: send a body; nothing is deleted by an empty message.",
     "unknown_cloudevents_version": "The specversion of a CloudEvent is not 1.0: send CloudEvents 1.0.",
@@ -179,5 +202,5 @@ _INTAKE = {
     ),
 }
 
-PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER | _REQUESTS | _INTAKE
+PROBLEM_CODES: dict[str, str] = _FILES | _JSON | _FIELDS | _CURRICULA | _LEDGER | _REQUESTS | _DEFINITIONS | _INTAKE
 """Code → what it means and what to do."""

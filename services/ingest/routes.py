@@ -1,6 +1,6 @@
-"""The URL table of ingest: /v1/events, /v1/imports, /v1/keys and /v1/erasures. Statuses and headers; no rules.
+"""The URL table of ingest: /v1/events, /v1/imports, /v1/keys, /v1/erasures; definitions have their own. No rules.
 
-Bodies are read raw, and no longer than what is asked for allows. What is refused is a Problem.
+Statuses and headers. What is refused is a Problem.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.handlers import BaseRouteHandler
 from litestar.response import Stream
 
@@ -25,17 +25,24 @@ from services.access.problems import Problem, ProblemError, request_id_of
 from services.ingest import event_bodies, first_answers, import_records, parameters
 from services.ingest.columns import HeaderFault, RowContext
 from services.ingest.decisions import Caller
+from services.ingest.definition_routes import definition_handlers
 from services.ingest.event_bodies import BodyFault
 from services.ingest.event_requests import tell_events
 from services.ingest.first_answers import FirstAnswer
 from services.ingest.import_records import ImportRecord, ImportTaken
 from services.ingest.imports import ConnectionCut, ImportRun, IncompleteImport
+from services.ingest.requests import (
+    JSON,
+    HttpRequest,
+    authenticate,
+    body_of,
+    read_body,
+    refused_body,
+    require_json,
+)
 from services.ingest.reversal import OutsideScope, Reversal
 from services.ingest.serving import Serving
 
-HttpRequest = Request[Any, Any, Any]
-
-JSON = "application/json"
 _BODY_BYTES_MAX = 2 * event_bodies.BODY_BYTES_MAX
 
 
@@ -46,6 +53,7 @@ def ingest_handlers(serving: Serving) -> list[BaseRouteHandler]:
         *_import_handlers(serving),
         *_key_handlers(serving),
         *_erasure_handlers(serving),
+        *definition_handlers(serving),
     ]
 
 
@@ -55,10 +63,10 @@ def ingest_handlers(serving: Serving) -> list[BaseRouteHandler]:
 def _event_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/events", name="events")
     async def post_events(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write")
         parameters.refuse_all(request.scope["query_string"])
-        _require_json(request)
-        body = await _read_body(request, _BODY_BYTES_MAX)
+        require_json(request)
+        body = await read_body(request, _BODY_BYTES_MAX)
         idempotency_key = parameters.read_idempotency_key(request.headers.get("idempotency-key"))
         if idempotency_key is None:
             answer = await _answer_events(serving, access, body)
@@ -91,7 +99,7 @@ async def _answer_events(serving: Serving, access: Access, body: bytes) -> First
     try:
         items = event_bodies.decode_events(body, RowContext(today=ledger.clock().date()))
     except BodyFault as fault:
-        raise _refused_body(fault) from fault
+        raise refused_body(fault) from fault
     answer = await tell_events(ledger, caller_of(access), items)
     return FirstAnswer(hashlib.sha256(body).digest(), answer.http_status(), msgspec.json.encode(answer))
 
@@ -102,7 +110,7 @@ async def _answer_events(serving: Serving, access: Access, body: bytes) -> First
 def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/imports", name="imports", request_max_body_size=None)
     async def post_import(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write")
         asked = parameters.read_import(
             request.scope["query_string"], request.headers.get("content-type", ""), f"imp_{secrets.token_hex(12)}"
         )
@@ -110,11 +118,11 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
         run = ImportRun(ledger, asked, caller_of(access))
         status = 201
         try:
-            await run.run(_body_of(request))
+            await run.run(body_of(request))
         except HeaderFault as fault:
             raise _refused_file(fault) from fault
         except BodyFault as fault:
-            raise _refused_body(fault) from fault
+            raise refused_body(fault) from fault
         except ImportTaken as fault:
             raise _import_taken(asked.import_id) from fault
         except IncompleteImport:
@@ -127,7 +135,7 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
 
     @get("/v1/imports", name="imports-list")
     async def list_imports(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request)
+        access = await authenticate(serving, request)
         page = parameters.read_page(request.scope["query_string"])
         ledger = await serving.ledger()
         listed = await import_records.list_records(ledger.pool, _maker(access), page.cursor, page.limit + 1)
@@ -137,13 +145,13 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
 
     @get("/v1/imports/{import_id:str}", name="import")
     async def get_import(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request)
+        access = await authenticate(serving, request)
         parameters.refuse_all(request.scope["query_string"])
         return Response(msgspec.json.encode(await _find(serving, access, request)), media_type=JSON)
 
     @get("/v1/imports/{import_id:str}/errors.csv", name="import-errors")
     async def get_errors(request: HttpRequest) -> Stream:
-        access = await _authenticate(serving, request)
+        access = await authenticate(serving, request)
         parameters.refuse_all(request.scope["query_string"])
         import_id = (await _find(serving, access, request)).import_id
         pool = (await serving.ledger()).pool
@@ -152,7 +160,7 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
 
     @post("/v1/imports/{import_id:str}/reverse", name="import-reverse", status_code=200)
     async def reverse_import(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write")
         parameters.refuse_all(request.scope["query_string"])
         record = await _find(serving, access, request)
         if record.status == "running":
@@ -207,9 +215,9 @@ def _cell(text: str) -> str:
 def _key_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/keys", name="keys")
     async def post_key(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "admin")
+        access = await authenticate(serving, request, "admin")
         parameters.refuse_all(request.scope["query_string"])
-        asked = read_key_request(await _read_body(request, KEY_BYTES_MAX + 1), serving.clock().date())
+        asked = read_key_request(await read_body(request, KEY_BYTES_MAX + 1), serving.clock().date())
         created = await keys.create_key(serving.pool, asked, access)
         return Response(
             msgspec.json.encode(created), status_code=201, media_type=JSON, headers={"Cache-Control": "no-store"}
@@ -217,13 +225,13 @@ def _key_handlers(serving: Serving) -> list[BaseRouteHandler]:
 
     @get("/v1/keys", name="keys-list")
     async def list_keys(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "admin")
+        access = await authenticate(serving, request, "admin")
         parameters.refuse_all(request.scope["query_string"])
         return Response(msgspec.json.encode({"keys": await keys.list_keys(serving.pool, access)}), media_type=JSON)
 
     @delete("/v1/keys/{key_id:str}", name="key", status_code=204)
     async def delete_key(request: HttpRequest) -> None:
-        access = await _authenticate(serving, request, "admin")
+        access = await authenticate(serving, request, "admin")
         parameters.refuse_all(request.scope["query_string"])
         await keys.revoke_key(serving.pool, request.path_params["key_id"], access)
 
@@ -243,11 +251,11 @@ class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _erasure_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/erasures", name="erasures")
     async def post_erasure(request: HttpRequest) -> Response[bytes]:
-        access = await _authenticate(serving, request, "admin")
+        access = await authenticate(serving, request, "admin")
         parameters.refuse_all(request.scope["query_string"])
-        _require_json(request)
+        require_json(request)
         try:
-            asked = msgspec.json.decode(await _read_body(request, KEY_BYTES_MAX), type=ErasureRequest)
+            asked = msgspec.json.decode(await read_body(request, KEY_BYTES_MAX), type=ErasureRequest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             detail = 'Send {"school": "…", "pupil": "…"}: the pupil by the school\'s own reference, or by id.'
             raise Problem(422, "malformed_erasure", "The body could not be read", detail) from fault
@@ -275,53 +283,6 @@ def caller_of(access: Access) -> Caller:
         trusts=access.trusts,
         may_migrate=access.may("migrate"),
     )
-
-
-async def _authenticate(serving: Serving, request: HttpRequest, right: str | None = None) -> Access:
-    access = await serving.keyring.authenticate(request.headers.get("authorization"))
-    request.scope["state"]["key_id"] = access.key_id
-    if right is not None:
-        access.require(right)
-    return access
-
-
-def _require_json(request: HttpRequest) -> None:
-    media_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if media_type != JSON:
-        raise Problem(415, "unsupported_media_type", "The body has a type that is not taken here", f"Send {JSON}.")
-
-
-async def _body_of(request: HttpRequest) -> AsyncIterator[bytes]:
-    """The body as it comes in. Raises ConnectionCut."""
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionCut
-        if message["type"] != "http.request":
-            continue
-        if chunk := message.get("body", b""):
-            yield chunk
-        if not message.get("more_body", False):
-            return
-
-
-async def _read_body(request: HttpRequest, bytes_max: int) -> bytes:
-    """The whole body, or enough of it to see that it is too large."""
-    body = bytearray()
-    try:
-        async for chunk in _body_of(request):
-            body += chunk
-            if len(body) > bytes_max:
-                break
-    except ConnectionCut as cut:
-        raise Problem(400, "connection_cut", "The connection was cut", "Send the request again.") from cut
-    return bytes(body)
-
-
-def _refused_body(fault: BodyFault) -> Problem:
-    first = fault.faults[0]
-    errors = [ProblemError(code=each.code, detail=each.detail, pointer=each.pointer) for each in fault.faults]
-    return Problem(fault.status, first.code, "The body was refused", first.detail, errors)
 
 
 def _refused_file(fault: HeaderFault) -> Problem:

@@ -21,6 +21,8 @@ from services.access.audit import AuditTrail
 from services.access.keys import Keyring
 from services.access.keystore import KeyStore, open_keystore
 from services.access.problems import is_outage, unavailable
+from services.ingest.definition_log import DefinitionLog
+from services.ingest.definitions import Definitions
 from services.ingest.erasure import Eraser
 from services.ingest.identity_log import IdentityLog
 from services.ingest.ledger import Ledger
@@ -71,6 +73,8 @@ class Entrance:
         self._ledger = Ledger(pool, log, self._registry, self._identity_log, ids, clock)
         audit = AuditTrail(log, partitions)
         self.eraser = Eraser(self._ledger, log, self._identity_log, secrets.keystore, partitions, audit)
+        self._definition_log = DefinitionLog(pool, log, partitions, clock)
+        self.definitions = Definitions(pool, self._definition_log)
         self._starting: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
 
@@ -105,6 +109,7 @@ class Entrance:
             FACTS.name, self._partitions, retention_ms=FACTS.retention_ms, compacted=FACTS.compacted
         )
         await self._registry.start()
+        await self._definition_log.start()
         await self._catch_up_with_names()
         gc.collect()
         gc.freeze()  # what is there by now stays: a chunk makes so many objects that it would be searched all the time
