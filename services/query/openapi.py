@@ -167,6 +167,39 @@ def _ingest_paths() -> dict[str, Any]:
         "/v1/erasures": {
             "post": _operation("Erase the name of a pupil for ever", "201", "The receipt", body=any_object),
         },
+        **_definition_paths(any_object),
+    }
+
+
+def _definition_paths(document: Mapping[str, Any]) -> dict[str, Any]:
+    match = {**_ID, "name": "If-Match", "in": "header", "description": "The version that is changed, as its ETag."}
+    asked = {"school": "Its own and its trust's.", "kind": "bands or progress.", "as_at": "Valid on this day."}
+    filters = [{**each, "required": False} for each in _texts(**asked)]
+    paths: dict[str, Any] = {}
+    for kind in ("test", "scale"):
+        paths[f"/v1/{kind}s"] = {"get": _operation(f"List the {kind}s", "200", f"The standing version of each {kind}")}
+        paths[f"/v1/{kind}s/{{id}}"] = {
+            "get": _operation(f"A {kind}", "200", "Its standing version", parameters=[_ID]),
+            "put": _operation(f"Define a {kind}", "201", "Its version", body=document, parameters=[_ID]),
+        }
+    return {
+        **paths,
+        "/v1/settings": {
+            "post": _operation("Save attainment settings", "201", "Their id and version 1", body=document),
+            "get": _operation("List attainment settings", "200", "Standing versions", parameters=filters),
+        },
+        "/v1/settings/{id}": {
+            "get": _operation("Attainment settings; ID@3 is version 3", "200", "A version", parameters=[_ID]),
+            "put": _operation("Change settings", "200", "The next version", body=document, parameters=[_ID, match]),
+        },
+        "/v1/settings/{id}/versions": {
+            "get": _operation("All versions of settings", "200", "Oldest first", parameters=[_ID])
+        },
+        "/v1/saved-reports": {
+            "post": _operation("Save a report to come back to", "201", "The saved report", body=document),
+            "get": _operation("List saved reports", "200", "Those of the key, and those shared with it"),
+        },
+        "/v1/saved-reports/{id}": {"delete": _operation("Delete a saved report", "204", "Gone", parameters=[_ID])},
     }
 
 
@@ -185,7 +218,7 @@ _ID: dict[str, Any] = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "The id of the import.",
+    "description": "The id of what is asked for.",
     "schema": {"type": "string"},
 }
 

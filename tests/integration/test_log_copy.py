@@ -10,14 +10,18 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import msgspec
 import pytest
 
-from schemas.topics import EMBEDDED_PARTITIONS, FACTS, IDENTITY, KAFKA_PARTITIONS, partition_for
-from services.console.log_copy import print_log_copy, refuse_while_running, run_statements, unbinding
+from schemas.definitions import ScaleDefined, ScaleValue
+from schemas.topics import DEFINITIONS, EMBEDDED_PARTITIONS, FACTS, IDENTITY, KAFKA_PARTITIONS, partition_for
+from services.console.log_copy import copy_topics, print_log_copy, refuse_while_running, run_statements, unbinding
+from services.ingest.definition_log import DefinitionLog
 from services.ingest.registry import Registry
 from services.projector.decoding import decode_records
 from services.projector.main import run_projector, verify_views
 from services.projector.verify import VerifyResult
+from services.runtime.clock import utc_now
 from services.runtime.log.copying import Copied, CopyRefused, copy_compacted_topic, copy_topic
 from services.runtime.log.embedded import EmbeddedLog
 from services.runtime.log.interface import Log, LogRecreated, Record
@@ -191,6 +195,29 @@ async def test_of_a_compacted_topic_the_last_values_are_copied_and_gaps_do_not_m
     await target.append(name, 0, [(b"foreign\0pup_0\0e", b"x")])
     with pytest.raises(CopyRefused, match="this log has not"):
         await copy_compacted_topic(source, target, name, lambda _: None)
+
+
+async def test_definitions_come_along_and_their_tables_come_again(
+    source: Log, target: Log, embedded_database_url: str
+) -> None:
+    def define(_: object, heading: Any) -> ScaleDefined:
+        return ScaleDefined(**msgspec.structs.asdict(heading), name="Effort", values=(ScaleValue(value="1"),))
+
+    pool = await open_pool(embedded_database_url)
+    before = DefinitionLog(pool, source, EMBEDDED_PARTITIONS, utc_now)
+    await before.start()
+    for scale in ("scale:a", "scale:b", "scale:a"):
+        await before.write(scale, "admin", define)
+    copies = {each.topic: each.copied for each in await copy_topics(source, target)}
+    assert copies[DEFINITIONS.name] == 3
+    after = DefinitionLog(pool, target, KAFKA_PARTITIONS, utc_now)
+    with pytest.raises(LogRecreated):
+        await after.start()
+    await run_statements(pool, await unbinding(pool))
+    await after.start()
+    rows = await pool.fetch("SELECT definition, number FROM definition.version ORDER BY 1, 2")
+    assert [tuple(row) for row in rows] == [("scale:a", 1), ("scale:a", 2), ("scale:b", 1)]
+    await pool.close()
 
 
 async def test_no_copy_while_a_service_runs(embedded_database_url: str) -> None:
