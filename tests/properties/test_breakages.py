@@ -14,7 +14,7 @@ from services.domain import standing as standing_rules
 from services.domain import timeline as timeline_rules
 from services.domain.periods import since
 from services.projector.projections import timeline
-from services.projector.projections.timeline import folding, placement, runs, school, stays
+from services.projector.projections.timeline import folding, placement, reach, runs, school, stays
 from services.projector.projections.timeline.folding import SchoolFold
 from services.projector.projections.timeline.lanes import LaneWorth
 from tests.properties.histories import SCHOOL, generate_history, generate_questions
@@ -113,7 +113,7 @@ def a_key_told_twice_in_a_run_counts_twice(patch: pytest.MonkeyPatch) -> None:
 
 def a_run_goes_on_across_whatever_comes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(folding, "RUN_MIN", 1)
-    patch.setattr(SchoolFold, "_ends", lambda *_: False)
+    patch.setattr(reach, "ends_run", lambda *_: False)
 
 
 def without_the_year_reset_in_a_run(patch: pytest.MonkeyPatch) -> None:

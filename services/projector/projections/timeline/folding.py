@@ -6,7 +6,7 @@ changes before it, and nothing else. The usual assessment, told last and dated l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,26 +14,22 @@ import numpy as np
 from schemas.columns import column_stream, pack_value
 from schemas.events import (
     AnyFact,
-    CurriculumPublished,
     FactWithdrawn,
     ObjectiveAssessed,
     PupilEnrolled,
-    PupilsMerged,
-    PupilsSplit,
 )
 from services.domain.people import People
 from services.domain.roster import Chain, dated, said_by, steps_of
 from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
-from services.projector.projections.timeline.columns import NO_KEY, Ref, identity_of, key_of
+from services.projector.projections.timeline import reach
+from services.projector.projections.timeline.columns import Ref, identity_of, key_of
 from services.projector.projections.timeline.emissions import Emission
+from services.projector.projections.timeline.reach import Dirty, chains_of, decides_grid
 from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run
-from services.projector.projections.timeline.school import ROSTER, SchoolState, is_school_fact, year_start_day
+from services.projector.projections.timeline.school import ROSTER, SchoolState, year_start_day
 from services.projector.projections.timeline.stays import StayChange, first_changes, short_changes
-
-Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
-"""Chains to look at again: (slot, objective) and (slot, roster chain)."""
 
 
 class SchoolFold:
@@ -56,40 +52,11 @@ class SchoolFold:
             if type(fact) is ObjectiveAssessed:
                 run.read((offset, fact))
             else:
-                if len(run) and self._ends(run, fact):
+                if len(run) and reach.ends_run(self.state, run, fact):
                     self._fold_run(run)
                     run = Run(self.state)
                 self.fold(offset, fact)
         self._fold_run(run)
-
-    def _ends(self, run: Run, fact: AnyFact) -> bool:
-        """Whether a run has to be folded before this fact, which is no assessment.
-
-        It has to, if the fact is one with any of the run by identity or key, withdraws one or touches one's chain, or
-        may change who is whom or what the school is. Else no step of the run is another because of it.
-        """
-        known, identity, key = self.state.known, identity_of(fact.event_id), key_of(fact.key)
-        if identity in run.seen or (key in run.seen and key != NO_KEY) or _decides_grid(fact):
-            return True
-        refs = list(known.family(key))
-        match fact:
-            case PupilsMerged() | PupilsSplit():
-                return True
-            case PupilEnrolled() if fact.same_person and self.state.persons_with(fact.same_person):
-                return True
-            case FactWithdrawn():
-                withdrawn = identity_of(fact.withdraws)
-                if withdrawn in run.seen:
-                    return True
-                target = known.find(withdrawn)
-                refs += [] if target is None else [target]
-        return any(self._meets(run, ref) for ref in self._touched(refs))
-
-    def _meets(self, run: Run, ref: Ref) -> bool:
-        known = self.state.known
-        if ref < 0 or known.rows.slots[ref] in self.state.groups:
-            return True
-        return known.rows.chain(ref) in run.chains or known.key(ref) in run.seen
 
     def _fold_run(self, run: Run) -> None:
         if not len(run):
@@ -130,7 +97,7 @@ class SchoolFold:
             self._emit_last(rows, place, self._emission(subject_sum(fact.subject)))
             state.chains.add(slot, objective, state.known.add_assessment(place, told.identity, key))
             return
-        dirty = self._dirty_of(self._touched(family))
+        dirty = reach.chains_reached(state, reach.facts_reached(state, family))
         dirty[0].add((slot, objective))
 
         def keep() -> None:
@@ -204,12 +171,12 @@ class SchoolFold:
         if isinstance(fact, FactWithdrawn):
             target = state.known.find(identity_of(fact.withdraws))
             targets = [] if target is None else [target]
-        touched = self._touched((*targets, *state.known.family(key)))
-        dirty = self._dirty_of(touched)
+        touched = reach.facts_reached(state, (*targets, *state.known.family(key)))
+        dirty = reach.chains_reached(state, touched)
         slots = state.slots_named(fact)
         dirty[1].update((slot, chain) for slot in slots for chain in chains_of(fact))
-        self._add_people(dirty, fact, touched, slots)
-        if _decides_grid(fact) or any(ref < 0 and _decides_grid(state.known.other(ref).fact) for ref in touched):
+        reach.add_people(state, dirty, (fact, *(state.known.other(ref).fact for ref in touched if ref < 0)), slots)
+        if decides_grid(fact) or any(ref < 0 and decides_grid(state.known.other(ref).fact) for ref in touched):
             self.grid_changed = True
 
         def keep() -> None:
@@ -219,61 +186,6 @@ class SchoolFold:
                 state.note_year_months()
 
         self._emit_difference(dirty, keep)
-
-    def _touched(self, refs: Iterable[Ref]) -> set[Ref]:
-        """The facts that stand at other times when one of `refs` does: those of one key, and what they withdraw."""
-        known = self.state.known
-        found: set[Ref] = set()
-        waiting = list(refs)
-        while waiting:
-            ref = waiting.pop()
-            if ref in found:
-                continue
-            found.add(ref)
-            waiting += known.family(known.key(ref))
-            if ref < 0 and isinstance(fact := known.other(ref).fact, FactWithdrawn):
-                target = known.find(identity_of(fact.withdraws))
-                if target is not None:
-                    waiting.append(target)
-        return found
-
-    def _dirty_of(self, refs: Iterable[Ref]) -> Dirty:
-        state = self.state
-        assessments: set[tuple[int, int]] = set()
-        roster: set[tuple[int, Chain]] = set()
-        for ref in refs:
-            if ref >= 0:
-                assessments.add((state.known.rows.slots[ref], state.known.rows.values[ref] >> 32))
-            else:
-                fact = state.known.other(ref).fact
-                roster.update((slot, chain) for slot in state.slots_named(fact) for chain in chains_of(fact))
-        return assessments, roster
-
-    def _add_people(self, dirty: Dirty, fact: AnyFact, touched: set[Ref], slots: tuple[int, ...]) -> None:
-        """If who is whom may change, all chains of all pupils that are concerned have to be looked at again."""
-        state = self.state
-        concerned: set[int] = set()
-        facts = [fact, *(state.known.other(ref).fact for ref in touched if ref < 0)]
-        for each in facts:
-            if isinstance(each, PupilsMerged | PupilsSplit):
-                concerned.update(state.slots_named(each))
-            elif isinstance(each, PupilEnrolled) and each.same_person:
-                slot = state.slot_of(each.pupil)
-                others = state.persons_with(each.same_person)
-                if slot in state.groups or any(other != slot for other in others):
-                    concerned.update((slot, *others))
-        if not concerned:
-            return
-        members = {member for slot in (*concerned, *slots) for member in state.members(slot)}
-        objectives = state.chains.objectives_of(members)
-        dirty[0].update((slot, objective) for slot in members for objective in objectives)
-        dirty[1].update(
-            (slot, chain)
-            for slot in members
-            for ref in state.pupil_refs.get(slot, ())
-            for chain in chains_of(state.known.other(ref).fact)
-        )
-        state.forget_people(members)
 
     # --- the law ---
 
@@ -386,12 +298,6 @@ class SchoolFold:
         return found
 
 
-def chains_of(fact: AnyFact) -> list[Chain]:
-    """The chains in which a fact that is no assessment has a place."""
-    sitting = sitting_of(fact)
-    return [sitting[0]] if sitting is not None else [said[0] for said in said_by(fact)]
-
-
 def sum_of(chain: Chain) -> str:
     """The name of the sum that a chain's changes go to: the roster, or its column."""
     return column_stream(chain[1]) if chain[0] == COLUMN else ROSTER
@@ -413,7 +319,3 @@ def _owner(people: People) -> Callable[[int, int], int]:
 
 def _year_start(month: int, day: int) -> int:
     return year_start_day(day, month)
-
-
-def _decides_grid(fact: AnyFact) -> bool:
-    return isinstance(fact, CurriculumPublished) or is_school_fact(fact)

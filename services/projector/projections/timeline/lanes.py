@@ -14,17 +14,26 @@ from services.projector.projections.timeline.emissions import Emitted, Ints
 
 
 class LaneWorth:
-    """The lane's tables, for the objective and state indices of one school."""
+    """The lane's tables, for the objective and state indices of one school, which only grow."""
 
     def __init__(self, content: LaneContent, objectives: Sequence[tuple[str, str]], states: Sequence[str]) -> None:
+        self.content = content
         self._lane = content.lane
-        worth = [
-            content.objectives.get(objective, (0, 0)) if subject == content.lane.subject else (0, 0)
-            for subject, objective in objectives
-        ]
-        self._cells = np.array([cell for cell, _ in worth], np.int64)
-        self._weights = np.array([weight for _, weight in worth], np.int64)
-        self._states = np.array([content.state_worth(state) for state in states], np.int64)
+        self._cells = self._weights = self._states = np.zeros(0, np.int64)
+        self.grow(objectives, states)
+
+    def grow(self, objectives: Sequence[tuple[str, str]], states: Sequence[str]) -> None:
+        """Take in the indices that came since."""
+        if len(objectives) > self._cells.size:
+            worth = [
+                self.content.objectives.get(objective, (0, 0)) if subject == self._lane.subject else (0, 0)
+                for subject, objective in objectives[self._cells.size :]
+            ]
+            self._cells = np.append(self._cells, [cell for cell, _ in worth])
+            self._weights = np.append(self._weights, [weight for _, weight in worth])
+        if len(states) > self._states.size:
+            worths = [self.content.state_worth(state) for state in states[self._states.size :]]
+            self._states = np.append(self._states, worths)
 
     def entries(self, emitted: Emitted, year_index: int) -> Entries:
         """The changes as entries with absolute days (ordinals); `year_index`: which assessed sum is the lane's."""
@@ -53,17 +62,18 @@ class Worths:
     """The tables of a school's lanes, kept from one batch to the next."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[LaneContent, int, int, LaneWorth]] = {}
+        self._made: dict[str, LaneWorth] = {}
 
     def of(
         self, lane: str, content: LaneContent, objectives: Sequence[tuple[str, str]], states: Sequence[str]
     ) -> LaneWorth:
-        """The tables of a lane; made anew when the content is another or there are more indices."""
+        """The tables of a lane; made anew when the content is another."""
         made = self._made.get(lane)
-        if made is None or made[0] is not content or made[1:3] != (len(objectives), len(states)):
-            worth = LaneWorth(content, objectives, states)
-            made = self._made[lane] = (content, len(objectives), len(states), worth)
-        return made[3]
+        if made is None or made.content is not content:
+            made = self._made[lane] = LaneWorth(content, objectives, states)
+        else:
+            made.grow(objectives, states)
+        return made
 
 
 def roster_entries(emitted: Emitted) -> Entries:
