@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -45,83 +45,79 @@ def definition_handlers(serving: Serving) -> list[BaseRouteHandler]:
 # --- Tests and scales --------------------------------------------------------------------------------------------
 
 
+class _Kind(NamedTuple):
+    """What the routes of tests and of scales differ in. `define` takes who asks, the id, the body and `If-Match`."""
+
+    name: str
+    prefix: str
+    define: Callable[[Access, str, bytes, Match | None], Awaitable[Written]]
+    find: Callable[[Access], Awaitable[list[AnyDefinition]]]
+
+
 def _test_handlers(serving: Serving) -> list[BaseRouteHandler]:
-    @put("/v1/tests/{test_id:str}", name="test-define")
-    async def define_test(request: HttpRequest) -> Response[bytes]:
-        async def define(access: Access, test: str, body: bytes, match: Match | None) -> Written:
-            document = definition_bodies.read_test(body, serving.clock().date())
-            return await serving.definitions.define_test(access, test, document, match)
+    async def define(access: Access, test: str, body: bytes, match: Match | None) -> Written:
+        document = definition_bodies.read_test(body, serving.clock().date())
+        return await serving.definitions.define_test(access, test, document, match)
 
-        return await _define(serving, request, "test", define)
-
-    @get("/v1/tests/{test_id:str}", name="test")
-    async def show_test(request: HttpRequest) -> Response[bytes]:
-        return await _show_definition(serving, request, "test", TEST)
-
-    @get("/v1/tests", name="tests")
-    async def list_tests(request: HttpRequest) -> Response[bytes]:
-        return await _list_definitions(serving, request, "test", serving.definitions.list_tests)
-
-    return [define_test, show_test, list_tests]
+    return _definition_handlers(serving, _Kind("test", TEST, define, serving.definitions.list_tests))
 
 
 def _scale_handlers(serving: Serving) -> list[BaseRouteHandler]:
-    @put("/v1/scales/{scale_id:str}", name="scale-define")
-    async def define_scale(request: HttpRequest) -> Response[bytes]:
-        async def define(access: Access, scale: str, body: bytes, match: Match | None) -> Written:
-            document = definition_bodies.read_scale(body)
-            return await serving.definitions.define_scale(access, scale, document, match)
+    async def define(access: Access, scale: str, body: bytes, match: Match | None) -> Written:
+        document = definition_bodies.read_scale(body)
+        return await serving.definitions.define_scale(access, scale, document, match)
 
-        return await _define(serving, request, "scale", define)
-
-    @get("/v1/scales/{scale_id:str}", name="scale")
-    async def show_scale(request: HttpRequest) -> Response[bytes]:
-        return await _show_definition(serving, request, "scale", SCALE)
-
-    @get("/v1/scales", name="scales")
-    async def list_scales(request: HttpRequest) -> Response[bytes]:
-        return await _list_definitions(serving, request, "scale", serving.definitions.list_scales)
-
-    return [define_scale, show_scale, list_scales]
+    return _definition_handlers(serving, _Kind("scale", SCALE, define, serving.definitions.list_scales))
 
 
-async def _define(
-    serving: Serving,
-    request: HttpRequest,
-    kind: str,
-    define: Callable[[Access, str, bytes, Match | None], Awaitable[Written]],
-) -> Response[bytes]:
+def _definition_handlers(serving: Serving, kind: _Kind) -> list[BaseRouteHandler]:
+    one, several = f"/v1/{kind.name}s/{{{kind.name}_id:str}}", f"/v1/{kind.name}s"
+
+    @put(one, name=f"{kind.name}-define")
+    async def define_it(request: HttpRequest) -> Response[bytes]:
+        return await _define(serving, request, kind)
+
+    @get(one, name=kind.name)
+    async def show_it(request: HttpRequest) -> Response[bytes]:
+        return await _show_definition(serving, request, kind)
+
+    @get(several, name=f"{kind.name}s")
+    async def list_them(request: HttpRequest) -> Response[bytes]:
+        return await _list_definitions(serving, request, kind)
+
+    return [define_it, show_it, list_them]
+
+
+async def _define(serving: Serving, request: HttpRequest, kind: _Kind) -> Response[bytes]:
     access = await authenticate(serving, request)
     parameters.refuse_all(request.scope["query_string"])
-    named = _named(request, kind)
+    named = _named(request, kind.name)
     match = _match_of(request)
     body = await _document(serving, request)
     try:
-        written = await define(access, named, body, match)
+        written = await kind.define(access, named, body, match)
     except BodyFault as fault:
         raise refused_body(fault) from fault
-    answer = {kind: named, "version": written.fact.number}
+    answer = {kind.name: named, "version": written.fact.number}
     return _answer(answer, written.fact.number, 201 if written.is_new and written.fact.number == 1 else 200)
 
 
-async def _show_definition(serving: Serving, request: HttpRequest, kind: str, prefix: str) -> Response[bytes]:
+async def _show_definition(serving: Serving, request: HttpRequest, kind: _Kind) -> Response[bytes]:
     access = await authenticate(serving, request)
     parameters.refuse_all(request.scope["query_string"])
     await serving.ledger()
-    found = await serving.definitions.standing(access, prefix + _named(request, kind))
+    found = await serving.definitions.standing(access, kind.prefix + _named(request, kind.name))
     if found is None:
-        detail = f"GET /v1/{kind}s lists those that are defined."
-        raise Problem(404, f"unknown_{kind}", f"There is no such {kind}", detail)
-    return _answer(_shown(found, kind), found.number)
+        detail = f"GET /v1/{kind.name}s lists those that are defined."
+        raise Problem(404, f"unknown_{kind.name}", f"There is no such {kind.name}", detail)
+    return _answer(_shown(found, kind.name), found.number)
 
 
-async def _list_definitions(
-    serving: Serving, request: HttpRequest, kind: str, find: Callable[[Access], Awaitable[list[AnyDefinition]]]
-) -> Response[bytes]:
+async def _list_definitions(serving: Serving, request: HttpRequest, kind: _Kind) -> Response[bytes]:
     access = await authenticate(serving, request)
     parameters.refuse_all(request.scope["query_string"])
     await serving.ledger()
-    return _answer({f"{kind}s": [_shown(each, kind) for each in await find(access)]})
+    return _answer({f"{kind.name}s": [_shown(each, kind.name) for each in await kind.find(access)]})
 
 
 # --- Settings ----------------------------------------------------------------------------------------------------
