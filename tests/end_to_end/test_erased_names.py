@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
+from services.projector.detail_bytes import decompressed
 from services.runtime.postgres import EmbeddedPostgres
 from tests.end_to_end.product import Product, import_bytes, read_report
 from tests.end_to_end.telling import percent_framework, registered, tell, told_percent
@@ -52,8 +53,12 @@ def found_in(hay: bytes) -> list[bytes]:
     return [needle for needle in NEEDLES if needle in hay]
 
 
+def opened(value: object) -> bytes:
+    return decompressed(value) if isinstance(value, bytes) else str(value).encode()
+
+
 async def dump(url: str) -> dict[str, bytes]:
-    """Every row of every table of every schema of ours, as the text and the bytes that it is."""
+    """Every row of every table of every schema of ours, as the text and the bytes that it is, unpacked where packed."""
     connection = await asyncpg.connect(url)
     tables = await connection.fetch(
         "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
@@ -63,7 +68,7 @@ async def dump(url: str) -> dict[str, bytes]:
     for table in tables:
         rows = await connection.fetch(f"SELECT * FROM {table['name']}")
         values = [value for row in rows for value in row]
-        dumped[table["name"]] = b"\n".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
+        dumped[table["name"]] = b"\n".join(map(opened, values))
     await connection.close()
     return dumped
 
