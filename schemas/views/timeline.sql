@@ -29,14 +29,14 @@ CREATE TABLE IF NOT EXISTS timeline_v{version}.tail (
 ALTER TABLE timeline_v{version}.tail ALTER COLUMN data SET STORAGE MAIN;
 ALTER TABLE timeline_v{version}.tail ALTER COLUMN data SET COMPRESSION lz4;
 
--- The facts themselves, packed, so that a projector that takes over a school can fold on. Only the projector reads it.
+-- The facts themselves, packed, so that a projector that takes over a school can fold on, and for reports of single facts.
 CREATE TABLE IF NOT EXISTS timeline_v{version}.detail (
     school  text NOT NULL,
     seq     bigint NOT NULL,
     data    bytea NOT NULL,
     PRIMARY KEY (school, seq)
 );
-ALTER TABLE timeline_v{version}.detail ALTER COLUMN data SET STORAGE EXTERNAL;  -- it comes compressed (detail_bytes)
+ALTER TABLE timeline_v{version}.detail ALTER COLUMN data SET STORAGE EXTERNAL;  -- it comes compressed (schemas.detail)
 
 -- Which schools were ever members of a trust; the document says when and as known when.
 CREATE TABLE IF NOT EXISTS timeline_v{version}.trust_member (

@@ -13,7 +13,7 @@ ALTER TABLE timeline_v{version}.trust_member OWNER TO markledger_projector;
 
 GRANT USAGE ON SCHEMA timeline_v{version} TO markledger_query;
 GRANT SELECT ON timeline_v{version}.school_document, timeline_v{version}.block, timeline_v{version}.tail,
-                timeline_v{version}.trust_member TO markledger_query;
+                timeline_v{version}.detail, timeline_v{version}.trust_member TO markledger_query;
 
 ALTER TABLE timeline_v{version}.school_document ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timeline_v{version}.block ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

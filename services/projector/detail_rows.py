@@ -1,6 +1,6 @@
 """The rows of detail of a school, merged: many small ones, one a commit, become few.
 
-Rows in order, one after the other, are one row (`detail_bytes`). It changes nothing that is read. Each merge is one
+Rows in order, one after the other, are one row (`schemas.detail`). It changes nothing that is read. Each merge is one
 transaction that holds the partition at the offset the loop knows. Only what is small is merged, and hardly more than
 once: a row that is written again costs as much as facts that come for the first time.
 """

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from schemas.detail import compressed, decompressed
 from services.projector.decoding import DeadLetter
-from services.projector.detail_bytes import compressed, decompressed
 from services.projector.feed import Feed, Fenced
 from services.projector.projection import BlockKey, Stored
 from services.projector.tables import create_tables as create_tables

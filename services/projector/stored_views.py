@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from schemas.blocks import compact
-from services.projector.detail_bytes import decompressed
+from schemas.detail import decompressed
 from services.projector.projection import BlockKey, Projection
 from services.projector.replay import SchoolViews
 from services.projector.store import join_tails, views_schema

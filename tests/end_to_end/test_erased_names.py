@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.projector.detail_bytes import decompressed
+from schemas.detail import decompressed
 from services.runtime.postgres import EmbeddedPostgres
 from tests.end_to_end.product import Product, import_bytes, read_report
 from tests.end_to_end.telling import percent_framework, registered, tell, told_percent

@@ -6,7 +6,6 @@ Nothing here decides what a fact means.
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.detail import identity_of as identity_of
 from schemas.events import AnyFact
 from services.domain.standing import Told
 
@@ -225,20 +225,6 @@ class Chains:
     def __iter__(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         for chain, found in self._rows.items():
             yield chain >> 32, chain & 0xFFFFFFFF, (found,) if isinstance(found, int) else tuple(found)
-
-
-def identity_of(event_id: str) -> bytes:
-    """Sixteen bytes that stand for an event id: the id itself if it is a UUID as made, else a digest."""
-    if len(event_id) == 36:
-        digits = event_id.replace("-", "")
-        if len(digits) == 32 and event_id[8] == event_id[13] == event_id[18] == event_id[23] == "-":
-            try:
-                made = bytes.fromhex(digits)
-            except ValueError:
-                made = b""
-            if made.hex() == digits:
-                return made
-    return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
 
 
 def key_of(key: str) -> bytes:

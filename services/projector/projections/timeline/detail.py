@@ -1,24 +1,20 @@
 """The facts of a school as packed bytes, so that a projector that takes the school over can fold on.
 
-A detail chunk holds what one batch added: new indices, assessment columns, other facts as JSON, and where blocks start.
-Chunks are length-delimited: chunks one behind the other, in order, are detail again.
+A detail chunk (`schemas.detail`) holds what one batch added; chunks one behind the other, in order, are detail again.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
 
 from schemas.codec import decode_fact, encode_fact
+from schemas.detail import COLUMNS, IDENTITY_BYTES, Chunk, chunks_of, pack_chunk
 from services.domain.standing import Told
 from services.projector.projections.timeline.columns import identity_of
 from services.projector.projections.timeline.school import SchoolState
-
-_LENGTH = struct.Struct("<I")
-_COLUMNS = ("slots", "values", "days", "sequences", "recorded_at", "offsets")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -30,21 +26,6 @@ class Mark(msgspec.Struct, frozen=True):
     rows: int
     others: int
     boundaries: dict[str, tuple[int, ...]]
-
-
-class _Chunk(msgspec.Struct, array_like=True):
-    pupils: list[str]
-    objectives: list[tuple[str, str]]
-    states: list[str]
-    columns: list[bytes]
-    identities: bytes
-    keys: bytes
-    others: list[tuple[int, bytes]]
-    boundaries: dict[str, tuple[int, ...]]
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Chunk)
 
 
 def mark(state: SchoolState) -> Mark:
@@ -62,18 +43,18 @@ def mark(state: SchoolState) -> Mark:
 def pack_since(state: SchoolState, before: Mark) -> bytes:
     """The detail chunk of what came after `before`."""
     rows = state.known.rows
-    return _frame(
-        _encoder.encode(
-            (
-                state.pupils[before.pupils :],
-                state.objectives[before.objectives :],
-                state.states[before.states :],
-                [getattr(rows, name)[before.rows :].tobytes() for name in _COLUMNS],
-                bytes(rows.identities[before.rows * 16 :]),
-                bytes(rows.keys[before.rows * 16 :]),
-                [(kept.told.offset, encode_fact(kept.fact)) for kept in state.known.others[before.others :]],
-                {name: months for name, months in state.boundaries.items() if before.boundaries.get(name) != months},
-            )
+    return pack_chunk(
+        Chunk(
+            pupils=state.pupils[before.pupils :],
+            objectives=state.objectives[before.objectives :],
+            states=state.states[before.states :],
+            columns=[getattr(rows, name)[before.rows :].tobytes() for name in COLUMNS],
+            identities=bytes(rows.identities[before.rows * IDENTITY_BYTES :]),
+            keys=bytes(rows.keys[before.rows * IDENTITY_BYTES :]),
+            others=[(kept.told.offset, encode_fact(kept.fact)) for kept in state.known.others[before.others :]],
+            boundaries={
+                name: months for name, months in state.boundaries.items() if before.boundaries.get(name) != months
+            },
         )
     )
 
@@ -81,7 +62,7 @@ def pack_since(state: SchoolState, before: Mark) -> bytes:
 def load(state: SchoolState, detail: Iterable[bytes]) -> None:
     """Fill a new state from its detail, in order."""
     for data in detail:
-        for chunk in _chunks(data):
+        for chunk in chunks_of(data):
             _load_chunk(state, chunk)
     for family in state.known.families():
         state.intricate.update(family)
@@ -89,7 +70,7 @@ def load(state: SchoolState, detail: Iterable[bytes]) -> None:
     state.note_year_months()
 
 
-def _load_chunk(state: SchoolState, chunk: _Chunk) -> None:
+def _load_chunk(state: SchoolState, chunk: Chunk) -> None:
     for pupil in chunk.pupils:
         state.slot_of(pupil)
     for subject, objective in chunk.objectives:
@@ -98,7 +79,7 @@ def _load_chunk(state: SchoolState, chunk: _Chunk) -> None:
         state.state_of(name)
     columns = [
         np.frombuffer(data, dtype=f"={getattr(state.known.rows, name).typecode}").astype(np.int64)
-        for name, data in zip(_COLUMNS, chunk.columns, strict=True)
+        for name, data in zip(COLUMNS, chunk.columns, strict=True)
     ]
     if columns[0].size:
         rows = state.known.load_assessments(columns, _sixteens(chunk.identities), _sixteens(chunk.keys))
@@ -111,16 +92,3 @@ def _load_chunk(state: SchoolState, chunk: _Chunk) -> None:
 
 def _sixteens(data: bytes) -> list[bytes]:
     return [data[at : at + 16] for at in range(0, len(data), 16)]
-
-
-def _frame(data: bytes) -> bytes:
-    return _LENGTH.pack(len(data)) + data
-
-
-def _chunks(data: bytes) -> Iterator[_Chunk]:
-    at = 0
-    while at < len(data):
-        (length,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        yield _decoder.decode(data[at : at + length])
-        at += length

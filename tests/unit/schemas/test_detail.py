@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.projector.detail_bytes import compressed, decompressed
+from schemas.detail import compressed, decompressed
 
 
 def test_rows_one_behind_the_other_are_their_contents_in_order() -> None:
