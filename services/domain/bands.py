@@ -27,6 +27,9 @@ NO_DATA = -1
 NOT_APPLICABLE = -2
 
 SCORE_MAX = 1_000_000
+UNUSED = "-"
+"""Stands for the cut-off of a band that is not used."""
+_UNREACHED = Decimal(SCORE_MAX + 1)
 _NUMBER = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?")
 
 BandArray = npt.NDArray[np.int8]
@@ -42,34 +45,56 @@ class InvalidBands(ValueError):
         self.detail = detail
 
 
-class Bands(msgspec.Struct, frozen=True):
-    """The lower cut-offs of Below, At, Above and Sig Above, rising; at a cut-off the higher band begins."""
+CutOff = Decimal | None
+"""None: the band is not used."""
 
-    cut_offs: tuple[Decimal, Decimal, Decimal, Decimal]
+
+class Bands(msgspec.Struct, frozen=True):
+    """The lower cut-offs of Below, At, Above and Sig Above, rising; at a cut-off the higher band begins.
+
+    A band that is not used is empty: its values fall to the used band below.
+    """
+
+    cut_offs: tuple[CutOff, CutOff, CutOff, CutOff]
+
+    @property
+    def effective(self) -> tuple[Decimal, ...]:
+        """The cut-offs in force: that of an unused band is that of the next used above, or no value comes to it."""
+        found: list[Decimal] = []
+        for cut in reversed(self.cut_offs):
+            found.append(cut if cut is not None else found[-1] if found else _UNREACHED)
+        return tuple(reversed(found))
 
     def shown(self) -> list[int | str]:
-        """The cut-offs as answers hold them: whole numbers as numbers, others as decimal strings."""
-        return [int(cut) if cut == int(cut) else format(cut.normalize(), "f") for cut in self.cut_offs]
+        """The cut-offs as answers hold them: whole numbers as numbers, others as decimal strings, `-` = unused."""
+        return [
+            UNUSED if cut is None else int(cut) if cut == int(cut) else format(cut.normalize(), "f")
+            for cut in self.cut_offs
+        ]
 
 
 @lru_cache(maxsize=1_000)
 def parse_bands(text: str, *, whole_percent: bool) -> Bands:
     """The bands written as `35,50,70,85`; `whole_percent` for markbook measures (whole numbers 1..100).
 
-    No band may be empty: each cut-off is above the one before it, and the first above 0. Raises InvalidBands.
+    No band may be empty unless it is marked unused (`-`): each cut-off is above the one before it, and the first above
+    0. Raises InvalidBands.
     """
     parts = text.split(",")
     if len(parts) != 4:
         raise InvalidBands("wrong_count", f"four cut-offs such as 35,50,70,85 make five bands; there are {len(parts)}")
     cuts = [_parse_cut_off(part.strip(), whole_percent=whole_percent) for part in parts]
-    if any(later <= earlier for earlier, later in pairwise(cuts)):
-        raise InvalidBands("out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, cuts))}")
+    used = [cut for cut in cuts if cut is not None]
+    if not used:
+        raise InvalidBands("no_bands", "at least one band is used: give its lower cut-off")
+    if any(later <= earlier for earlier, later in pairwise(used)):
+        raise InvalidBands("out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, used))}")
     return Bands((cuts[0], cuts[1], cuts[2], cuts[3]))
 
 
 def classify(value: int | Decimal | Fraction, bands: Bands) -> int:
     """The band index of a displayed percent or an unrounded score."""
-    return sum(value >= cut for cut in bands.cut_offs)
+    return sum(value >= cut for cut in bands.effective)
 
 
 def classify_many(values: npt.NDArray[np.int64], bands: Bands, *, per_unit: int = 1) -> BandArray:
@@ -84,7 +109,7 @@ def classify_many(values: npt.NDArray[np.int64], bands: Bands, *, per_unit: int 
 @lru_cache(maxsize=1_000)
 def _cuts(bands: Bands, per_unit: int) -> npt.NDArray[np.int64]:
     """The cut-offs in 1/`per_unit`, rounded up, which is exact for whole numbers."""
-    return np.array([-(-cut * per_unit // 1) for cut in bands.cut_offs], dtype=np.int64)
+    return np.array([-(-cut * per_unit // 1) for cut in bands.effective], dtype=np.int64)
 
 
 LEVELS = len(BAND_IDS) + 1
@@ -153,7 +178,9 @@ def overlay(counts: Sequence[Sequence[int]]) -> Overlay:
     return Overlay(**{name: OverlayPart(pupils, percent(pupils, plotted)) for name, pupils in parts.items()})
 
 
-def _parse_cut_off(text: str, *, whole_percent: bool) -> Decimal:
+def _parse_cut_off(text: str, *, whole_percent: bool) -> CutOff:
+    if text == UNUSED:
+        return None
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise InvalidBands("not_a_number", f"{text[:40]!r} is no cut-off; write a number such as 35")

@@ -20,6 +20,7 @@ from services.domain.bands import (
     classify,
     classify_many,
     combine,
+    levels,
     overlay,
     parse_bands,
 )
@@ -220,3 +221,32 @@ def test_meeting_expectations_in_the_comparison() -> None:
 def test_overlay_of_nobody_has_no_percents() -> None:
     found = overlay([[0] * 5] * 5)
     assert (found.on.percent, found.above.percent, found.below.percent) == (None, None, None)
+
+
+# --- Unused bands ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "bands_of"),
+    [
+        ("80,100,110,-", {79: 0, 80: 1, 100: 2, 110: 3, 120: 3}),
+        ("-,36,51,66", {0: 0, 35: 0, 36: 2, 51: 3, 66: 4}),
+        ("21,-,51,66", {20: 0, 21: 1, 50: 1, 51: 3, 66: 4}),
+        ("-,50,-,-", {49: 0, 50: 2, 1_000_000: 2}),
+    ],
+)
+def test_the_values_of_an_unused_band_fall_to_the_used_band_below(text: str, bands_of: dict[int, int]) -> None:
+    bands = parse_bands(text, whole_percent=False)
+    assert {value: classify(value, bands) for value in bands_of} == bands_of
+    values = np.array(list(bands_of), np.int64) * 1000
+    assert classify_many(values, bands, per_unit=1000).tolist() == list(bands_of.values())
+    reached = (values >= levels(bands, per_unit=1000)[1:, None]).sum(axis=0) - 1
+    assert reached.tolist() == list(bands_of.values())
+    assert ",".join(map(str, bands.shown())) == text
+
+
+def test_at_least_one_band_is_used_and_used_ones_rise() -> None:
+    for text, code in (("-,-,-,-", "no_bands"), ("50,-,50,-", "out_of_order"), ("50,-,40,60", "out_of_order")):
+        with pytest.raises(InvalidBands) as refused:
+            parse_bands(text, whole_percent=True)
+        assert refused.value.code == code, text
