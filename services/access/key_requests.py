@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.access.keys import RIGHTS, KeyRequest
+from services.access.keys import RIGHTS, RIGHTS_OF_GROUPS, KeyRequest
 from services.access.problems import Problem, ProblemError
 
 BODY_BYTES_MAX = 64 * 1024
 SCOPE_ENTRIES_MAX = 1_000
 NAME_LENGTH_MAX = 128
 
-_FIELDS = ("name", "schools", "trusts", "all", "can", "expires_on")
+_FIELDS = ("name", "schools", "trusts", "all", "groups", "can", "expires_on")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -39,10 +39,13 @@ def read_key_request(body: bytes, today: date) -> KeyRequest:
     name = _read_name(fields, errors)
     everything, schools, trusts = _read_scope(fields, errors)
     can = _read_rights(fields, errors)
+    groups = _read_groups(fields, schools, can, errors)
     expires_on = _read_expiry(fields, today, errors)
     if errors:
         raise Problem(422, "invalid_key_request", "The key was not made", "Correct the fields that are named.", errors)
-    return KeyRequest(name=name, all=everything, schools=schools, trusts=trusts, can=can, expires_on=expires_on)
+    return KeyRequest(
+        name=name, all=everything, schools=schools, trusts=trusts, can=can, expires_on=expires_on, groups=groups
+    )
 
 
 def _decode(body: bytes) -> Mapping[str, Any]:
@@ -109,6 +112,27 @@ def _read_identifiers(value: Any, field: str, errors: list[ProblemError]) -> tup
         for index in wrong
     )
     return () if wrong else tuple(dict.fromkeys(value))
+
+
+def _read_groups(
+    fields: Mapping[str, Any], schools: Sequence[str], can: Sequence[str], errors: list[ProblemError]
+) -> tuple[str, ...]:
+    """The groups of named schools, whose pupils alone the key shows."""
+    if "groups" not in fields:
+        return ()
+    value = fields["groups"]
+    if not schools:
+        errors.append(_error("/groups", "invalid_scope", "A key of groups names their schools too (schools, a list)."))
+    if not isinstance(value, list) or not 1 <= len(value) <= SCOPE_ENTRIES_MAX:
+        errors.append(_error("/groups", "empty_scope", f"List 1 to {SCOPE_ENTRIES_MAX} names of groups."))
+        return ()
+    names = [item.strip() if isinstance(item, str) else "" for item in value]
+    wrong = [n for n, name in enumerate(names) if not (1 <= len(name) <= NAME_LENGTH_MAX and name.isprintable())]
+    errors.extend(_error(f"/groups/{n}", "invalid_name", "Name a group in 1 to 128 characters.") for n in wrong)
+    if not set(can).issubset(RIGHTS_OF_GROUPS):
+        detail = f"A key of groups may have only {', '.join(RIGHTS_OF_GROUPS)}."
+        errors.append(_error("/can", "right_of_no_group", detail))
+    return () if wrong else tuple(dict.fromkeys(names))
 
 
 def _read_rights(fields: Mapping[str, Any], errors: list[ProblemError]) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ import msgspec
 from services.access.problems import Problem
 
 RIGHTS = ("read", "write", "names", "migrate", "admin", "settings", "import", "enter", "small_numbers")
+RIGHTS_OF_GROUPS = ("read", "names", "small_numbers")
+"""What a key of groups may do: who is in a group is known where reports are made, not where facts come in."""
 ADMIN_KEY_LENGTH_MIN = 32
 CACHE_SECONDS = 1.0
 CACHE_ENTRIES_MAX = 10_000
@@ -38,12 +40,16 @@ CREATE TABLE IF NOT EXISTS access.key (
     created_at  timestamptz NOT NULL DEFAULT now(),
     revoked_at  timestamptz
 );
+ALTER TABLE access.key ADD COLUMN IF NOT EXISTS groups text[] NOT NULL DEFAULT '{}';
 """
 _LOCK = "markledger access.key"
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What an authenticated caller may see and do."""
+    """What an authenticated caller may see and do.
+
+    `groups`: the pupils of these alone, at the date of the roster; none = all pupils of the schools.
+    """
 
     key_id: str
     name: str
@@ -51,19 +57,37 @@ class Access(msgspec.Struct, frozen=True):
     schools: frozenset[str]
     trusts: frozenset[str]
     can: frozenset[str]
+    groups: frozenset[str] = frozenset()
 
     def may(self, right: str) -> bool:
         """Whether the key has `right`."""
         return right in self.can
 
-    def require(self, right: str) -> None:
-        """Raise 403 unless the key has `right`."""
-        if right not in self.can:
+    @property
+    def sees_pupils(self) -> bool:
+        """Whether single pupils, and so small numbers, are shown; whoever sees names sees both."""
+        return not self.can.isdisjoint(("names", "small_numbers"))
+
+    def require(self, *rights: str) -> None:
+        """Raise 403 unless the key has one of `rights`."""
+        if self.can.isdisjoint(rights):
+            named = " or ".join(repr(right) for right in rights)
             raise Problem(
                 403,
                 "right_missing",
                 "This key may not do that",
-                f"The right {right!r} is needed. Ask an administrator for a key with it (POST /v1/keys).",
+                f"The right {named} is needed. Ask an administrator for a key with it (POST /v1/keys).",
+            )
+
+    def require_pupils(self) -> None:
+        """Raise 403 unless single pupils are shown to the key."""
+        if not self.sees_pupils:
+            raise Problem(
+                403,
+                "pupils_closed",
+                "This key does not show single pupils",
+                "A list of pupils gives small numbers away, so it needs the right 'names' or 'small_numbers'. "
+                "The tables of the reports are open to this key. Ask an administrator for a key with the right.",
             )
 
 
@@ -83,6 +107,7 @@ class KeyRequest(msgspec.Struct, frozen=True):
     trusts: tuple[str, ...]
     can: tuple[str, ...]
     expires_on: date | None
+    groups: tuple[str, ...] = ()
 
 
 class CreatedKey(msgspec.Struct, frozen=True):
@@ -100,6 +125,7 @@ class ListedKey(msgspec.Struct, frozen=True):
     all: bool
     schools: list[str]
     trusts: list[str]
+    groups: list[str]
     can: list[str]
     expires_on: date | None
     created_by: str
@@ -155,8 +181,8 @@ async def create_key(pool: asyncpg.Pool, request: KeyRequest, access: Access) ->
     created = CreatedKey(key_id=f"key_{secrets.token_hex(8)}", key=f"ml_{secrets.token_urlsafe(32)}")
     await pool.execute(
         "INSERT INTO access.key"
-        " (key_id, digest, name, all_schools, schools, trusts, can, expires_on, created_by)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        " (key_id, digest, name, all_schools, schools, trusts, can, expires_on, created_by, groups)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         created.key_id,
         _digest(created.key),
         request.name,
@@ -166,6 +192,7 @@ async def create_key(pool: asyncpg.Pool, request: KeyRequest, access: Access) ->
         list(request.can),
         request.expires_on,
         access.key_id,
+        list(request.groups),
     )
     return created
 
@@ -224,7 +251,7 @@ def _require_within(request: KeyRequest, access: Access) -> None:
 
 async def _find(pool: asyncpg.Pool, digest: bytes) -> Access | None:
     row = await pool.fetchrow(
-        "SELECT key_id, name, all_schools, schools, trusts, can FROM access.key WHERE digest = $1"
+        "SELECT key_id, name, all_schools, schools, trusts, can, groups FROM access.key WHERE digest = $1"
         " AND revoked_at IS NULL AND (expires_on IS NULL OR expires_on >= (now() AT TIME ZONE 'UTC')::date)",
         digest,
     )
@@ -237,6 +264,7 @@ async def _find(pool: asyncpg.Pool, digest: bytes) -> Access | None:
         schools=frozenset(row["schools"]),
         trusts=frozenset(row["trusts"]),
         can=frozenset(row["can"]),
+        groups=frozenset(row["groups"]),
     )
 
 
@@ -247,6 +275,7 @@ def _listed(row: Any) -> ListedKey:
         all=row["all_schools"],
         schools=row["schools"],
         trusts=row["trusts"],
+        groups=row["groups"],
         can=row["can"],
         expires_on=row["expires_on"],
         created_by=row["created_by"],

@@ -80,10 +80,13 @@ def erase(
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Who the key is for.")],
-    can: Annotated[str, typer.Option(help="Rights, with commas: read,write,names,migrate,admin.")],
+    can: Annotated[str, typer.Option(help="Rights, with commas: read,names,small_numbers,write,import,enter,…")],
     school: Annotated[list[str] | None, typer.Option(help="A school that it covers (repeat).", metavar="ID")] = None,
     trust: Annotated[list[str] | None, typer.Option(help="A trust that it covers (repeat).", metavar="ID")] = None,
     all_schools: Annotated[bool, typer.Option("--all-schools", help="It covers every school.")] = False,
+    of_group: Annotated[
+        list[str] | None, typer.Option("--group", help="Only the pupils of this group (repeat).", metavar="NAME")
+    ] = None,
     expires_on: Annotated[str | None, typer.Option(help="Its last day.", metavar="YYYY-MM-DD")] = None,
     url: Url = None,
     key: Key = None,
@@ -96,6 +99,7 @@ def keys_create(
         fail("say which schools: --school ID, --trust ID or --all-schools", EXIT_USAGE)
     body: dict[str, Any] = {"name": name, "can": [right.strip() for right in can.split(",") if right.strip()]}
     body |= {"schools": school} if school else {"trusts": trust} if trust else {"all": True}
+    body |= {"groups": of_group} if of_group else {}
     body |= {"expires_on": expires_on} if expires_on else {}
     create(body, *target_of(url, key), as_json=as_json)
 

@@ -45,7 +45,8 @@ def revoke(key_id: str, url: str, key: str | None, *, as_json: bool) -> None:
 def _scope(entry: Mapping[str, Any]) -> str:
     if entry.get("all"):
         return "all schools"
-    return ",".join([*entry.get("schools", ()), *(f"trust {trust}" for trust in entry.get("trusts", ()))])
+    groups = (f"group {group}" for group in entry.get("groups", ()))
+    return ",".join([*entry.get("schools", ()), *(f"trust {trust}" for trust in entry.get("trusts", ())), *groups])
 
 
 def _state(entry: Mapping[str, Any]) -> str:

@@ -21,12 +21,12 @@ HttpRequest = Request[Any, Any, Any]
 JSON = "application/json"
 
 
-async def authenticate(serving: Serving, request: HttpRequest, right: str | None = None) -> Access:
-    """The access of the request's key, which has `right`. Raises Problem 401 or 403."""
+async def authenticate(serving: Serving, request: HttpRequest, *rights: str) -> Access:
+    """The access of the request's key, which has one of `rights`, if any is named. Raises Problem 401 or 403."""
     access = await serving.keyring.authenticate(request.headers.get("authorization"))
     request.scope["state"]["key_id"] = access.key_id
-    if right is not None:
-        access.require(right)
+    if rights:
+        access.require(*rights)
     return access
 
 

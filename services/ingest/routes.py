@@ -63,7 +63,7 @@ def ingest_handlers(serving: Serving) -> list[BaseRouteHandler]:
 def _event_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/events", name="events")
     async def post_events(request: HttpRequest) -> Response[bytes]:
-        access = await authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write", "enter")
         parameters.refuse_all(request.scope["query_string"])
         require_json(request)
         body = await read_body(request, _BODY_BYTES_MAX)
@@ -110,7 +110,7 @@ async def _answer_events(serving: Serving, access: Access, body: bytes) -> First
 def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
     @post("/v1/imports", name="imports", request_max_body_size=None)
     async def post_import(request: HttpRequest) -> Response[bytes]:
-        access = await authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write", "import")
         asked = parameters.read_import(
             request.scope["query_string"], request.headers.get("content-type", ""), f"imp_{secrets.token_hex(12)}"
         )
@@ -160,7 +160,7 @@ def _import_handlers(serving: Serving) -> list[BaseRouteHandler]:
 
     @post("/v1/imports/{import_id:str}/reverse", name="import-reverse", status_code=200)
     async def reverse_import(request: HttpRequest) -> Response[bytes]:
-        access = await authenticate(serving, request, "write")
+        access = await authenticate(serving, request, "write", "import")
         parameters.refuse_all(request.scope["query_string"])
         record = await _find(serving, access, request)
         if record.status == "running":

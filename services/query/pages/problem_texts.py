@@ -28,6 +28,9 @@ PROBLEM_TEXTS: dict[str, str] = {
     "forbidden_school": "The key does not cover a school that was asked for. The answer is the same where there is no "
     "such school. A key of a trust covers the schools that are members on the date of the report.",
     "right_missing": "The key lacks a right, such as read, write, names, migrate or admin.",
+    "pupils_closed": "The key sees tables, but no single pupils: from a list of pupils small groups could be counted. "
+    "It needs the right names or small_numbers.",
+    "right_of_no_group": "A key of groups reads: it may have the rights read, names and small_numbers, and no other.",
     "scope_too_wide": "A key that makes keys can only give schools and trusts that it names itself.",
     "unknown_key_id": "There is no key with this id among those that you may see. GET /v1/keys lists them.",
     "invalid_key_request": "The body of POST /v1/keys has faults; its errors name the fields.",

@@ -45,6 +45,17 @@ def test_rights_of_later_reports_are_accepted() -> None:
     assert set(read({**GOOD, "can": rights}).can) == set(rights)
 
 
+def test_a_key_of_groups_reads_their_pupils_at_named_schools() -> None:
+    asked = {"name": "Oak class", "schools": ["oak"], "groups": [" 4A", "Chess club", "4A"], "can": ["read", "names"]}
+    assert read(asked).groups == ("4A", "Chess club")
+    assert read(GOOD).groups == ()
+    assert faults({**asked, "can": ["read", "write"]}) == {("/can", "right_of_no_group")}
+    assert faults({**asked, "groups": []}) == {("/groups", "empty_scope")}
+    assert faults({**asked, "groups": ["4A", ""]}) == {("/groups/1", "invalid_name")}
+    everywhere = {"name": "x", "all": True, "groups": ["4A"], "can": ["read"]}
+    assert faults(everywhere) == {("/groups", "invalid_scope")}
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

@@ -54,6 +54,26 @@ async def test_a_created_key_is_found_with_all_that_it_may(pool: asyncpg.Pool) -
     )
 
 
+async def test_a_key_of_groups_is_found_and_listed_with_them(pool: asyncpg.Pool) -> None:
+    created = await keys.create_key(pool, wanted(groups=("4A", "4B")), ADMINISTRATOR)
+    assert (await Keyring(pool, ADMIN_KEY).access_of(created.key)).groups == {"4A", "4B"}
+    assert [listed.groups for listed in await keys.list_keys(pool, ADMINISTRATOR)] == [["4A", "4B"]]
+
+
+@pytest.mark.parametrize(
+    ("can", "sees"), [(("read",), False), (("read", "names"), True), (("read", "small_numbers"), True)]
+)
+def test_single_pupils_are_closed_to_a_key_of_counts(can: tuple[str, ...], sees: bool) -> None:
+    access = school_admin("oak", can=can)
+    assert access.sees_pupils is sees
+    refused: list[tuple[int, str]] = []
+    try:
+        access.require_pupils()
+    except Problem as problem:
+        refused.append((problem.status, problem.code))
+    assert refused == ([] if sees else [(403, "pupils_closed")])
+
+
 async def test_only_the_digest_is_kept(pool: asyncpg.Pool) -> None:
     created = await keys.create_key(pool, wanted(), ADMINISTRATOR)
     row = await pool.fetchrow("SELECT * FROM access.key")
