@@ -50,11 +50,15 @@ class ScoreType(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands for a score. `counts`: in the denominator, as not achieved; `lowest`: in the lowest band."""
+    """What stands for a score. `counts`: in the denominator, as not achieved; `lowest`: in the lowest band.
+
+    `earlier`: the result of an earlier year stands for it.
+    """
 
     name: str = ""
     counts: bool
     lowest: bool = False
+    earlier: bool = False
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,6 +22,7 @@ from services.ingest.curriculum_rules import check_version, has_state, known_sta
 from services.ingest.decisions import Caller, Decision, Event, Refused, Row, outcome_of
 from services.ingest.knowledge import Knowledge, School, Told, standing_of
 from services.ingest.pupils import PupilIds
+from services.ingest.scores import check_score
 
 _DAY = timedelta(days=1)
 _ABOUT_SCHOOLS = frozenset({told.SentSchool, told.SentTrustJoined, told.SentTrustLeft})
@@ -254,7 +255,9 @@ class Desk:
         if kind is told.SentAssessment:
             state = known_state(sent, self._knowledge.curriculum(sent.school))
             return sent if state == sent.state else msgspec.structs.replace(sent, state=state)
-        if kind is told.SentMerge or kind is told.SentSplit:
+        if kind is told.SentResult:
+            check_score(sent, self._knowledge.tests)
+        elif kind is told.SentMerge or kind is told.SentSplit:
             self._check_pupil("other", sent.school, sent.other)
             if self._ids.pupil(sent.school, sent.pupil) == self._ids.pupil(sent.school, sent.other):
                 raise Refused("other", "same_pupil", "pupil and other are the same reference.")

@@ -102,9 +102,12 @@ def read_test(body: bytes, today: date) -> TestDocument:
         scores=scores,
         codes={
             name: Code(
-                name=each.text("name", parse_line, ""), counts=each.flag("counts"), lowest=each.flag("lowest", False)
+                name=each.text("name", parse_line, ""),
+                counts=each.flag("counts"),
+                lowest=each.flag("lowest", False),
+                earlier=each.flag("earlier", False),
             )
-            for name, each in read.named("codes", _parse_code, ("name", "counts", "lowest"), CODES_MAX)
+            for name, each in read.named("codes", _parse_code, ("name", "counts", "lowest", "earlier"), CODES_MAX)
         },
         year_groups=read.texts("year_groups", parse_value, CODES_MAX),
         window=cast(Literal["year", "any"], read.text("window", lambda text: parse_choice(text, WINDOWS), "year")),

@@ -20,6 +20,7 @@ import structlog
 from schemas.definitions import AnyDefinition, Heading, decode_definition, encode_definition
 from schemas.topics import DEFINITIONS
 from services.access.problems import Problem
+from services.domain.built_in import BUILT_IN
 from services.ingest.publish import LogMoved, partition_of
 from services.runtime.log.interface import Log, LogRecreated, LogUnavailable
 from services.runtime.log.scanning import read_batch
@@ -107,7 +108,7 @@ class DefinitionLog:
         partition = partition_of(definition, self._partitions)
         start = await self._hold(connection, partition)
         value = await connection.fetchval(_STANDING, definition)
-        standing = None if value is None else decode_definition(value)
+        standing = BUILT_IN.get(definition) if value is None else decode_definition(value)
         number = 1 if standing is None else standing.number + 1
         now = self._clock()
         heading = Heading(

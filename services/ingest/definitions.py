@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from schemas.definitions import (
 )
 from services.access.keys import Access
 from services.access.problems import Problem
+from services.domain.built_in import BUILT_IN, BUILT_IN_SCALES, BUILT_IN_TESTS
 from services.ingest.definition_bodies import ReportDocument, ScaleDocument, SettingsDocument, TestDocument
 from services.ingest.definition_log import DefinitionLog, Written
 from services.ingest.definition_scope import (
@@ -104,17 +105,23 @@ class Definitions:
         """The standing version of a test or a scale."""
         require_reader(access)
         versions = await self._versions(definition)
-        return versions[-1] if versions else None
+        return versions[-1] if versions else BUILT_IN.get(definition)
 
     async def list_tests(self, access: Access) -> list[AnyDefinition]:
         """The standing version of each test."""
         require_reader(access)
-        return await self._read(_LATEST, [TestDefined.__name__])
+        return await self._list(TestDefined.__name__, BUILT_IN_TESTS.values())
 
     async def list_scales(self, access: Access) -> list[AnyDefinition]:
         """The standing version of each scale."""
         require_reader(access)
-        return await self._read(_LATEST, [ScaleDefined.__name__])
+        return await self._list(ScaleDefined.__name__, BUILT_IN_SCALES.values())
+
+    async def _list(self, kind: str, built_in: Iterable[AnyDefinition]) -> list[AnyDefinition]:
+        """Those that stand, with those there from the start that nobody changed, by their name."""
+        standing = {each.definition: each for each in built_in}
+        standing |= {each.definition: each for each in await self._read(_LATEST, [kind])}
+        return [standing[name] for name in sorted(standing)]
 
     async def _define(
         self, access: Access, definition: str, kind: type[Any], document: msgspec.Struct, match: Match | None

@@ -17,6 +17,7 @@ from services.ingest.decisions import Caller, Decision, Event
 from services.ingest.event_bodies import Fault, SentEvent
 from services.ingest.ledger import Decided, Ledger, Work
 from services.ingest.recall import Wanted
+from services.ingest.scores import test_to_look_up
 from services.ingest.sent import SentAssessment, SentCurriculum, SentWithdrawal
 from services.runtime.observability import ITEMS_REJECTED
 from services.runtime.positions import encode_position
@@ -154,6 +155,8 @@ def _wanted(ledger: Ledger, events: Iterable[Event], schools: set[str]) -> Wante
             references.add((sent.school, sent.pupil))
         else:
             references.update((sent.school, name) for name in _pupils_named(sent))
+            if test := test_to_look_up(sent):
+                wanted.tests.add(test)
         if type(sent) is SentWithdrawal:
             wanted.withdrawn.add((sent.school, sent.withdraws))
     wanted.pupils.update((school, ledger.ids.pupil(school, reference)) for school, reference in references)

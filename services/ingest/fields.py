@@ -142,6 +142,11 @@ def parse_value(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def parse_judged_subject(text: str) -> str:
+    """The subject of a judgement; `-` = none, which is kept as no text."""
+    return "" if text == "-" else parse_identifier(text)
+
+
 def parse_judged_value(text: str) -> str:
     """A value on a scale: a code such as EXS, 2+ or A*, or a number. No prose: the ledger holds none about a pupil."""
     if _JUDGED.fullmatch(text) is None:
@@ -311,8 +316,13 @@ def parse_mark(text: str, marks_max: int) -> str:
 
 
 def parse_score(text: str) -> str:
-    """The score of a test in its canonical text; until tests are defined, a number."""
-    return parse_decimal(text, 0, SCORE_MAX)
+    """The score of a test in its canonical text: a number, or what may be a value or code that its test declares."""
+    try:
+        return parse_decimal(text, 0, SCORE_MAX)
+    except FieldError as fault:
+        if fault.code != "not_a_number" or _JUDGED.fullmatch(text) is None:
+            raise
+        return text
 
 
 def parse_integer(text: str, low: int, high: int) -> int:

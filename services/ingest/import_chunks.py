@@ -16,6 +16,7 @@ from services.ingest.import_records import Counts, RowError
 from services.ingest.pupils import PupilIds
 from services.ingest.recall import Wanted
 from services.ingest.rows import ReadyRows
+from services.ingest.scores import test_to_look_up
 from services.ingest.sent import SentCurriculum
 
 _NAMES_NO_PUPIL = frozenset({"schools", "pupils"})
@@ -50,6 +51,9 @@ class RowsChunk:
     def wanted(self, schools: Iterable[str]) -> Wanted:
         """As Chunk says."""
         pupils: set[tuple[str, str]] = set()
+        tests: set[str] = set()
+        if self._kind == "results":
+            tests = {test for row in self._ready.rows if (test := test_to_look_up(row.sent))}
         if self._kind not in _NAMES_NO_PUPIL:
             for row in self._ready.rows:
                 sent: Any = row.sent
@@ -58,6 +62,7 @@ class RowsChunk:
             schools=set(schools),
             pupils=pupils,
             keys=[row.key for row in self._ready.rows],
+            tests=tests,
             with_curricula=self._kind == "assessments",
             with_year_groups=self._kind == "pupils",
         )

@@ -216,7 +216,7 @@ KINDS: dict[str, Shape] = {
             SentJudgement,
             SCHOOL,
             PUPIL,
-            required("subject", read.parse_identifier),
+            required("subject", read.parse_judged_subject),
             required("scale", read.parse_identifier),
             required("value", read.parse_judged_value),
             required_day("judged_on"),

@@ -6,12 +6,13 @@ with it. Nothing here reads a clock, a database or the log. "Now" is after every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
 import msgspec
 
+from schemas.definitions import TestDefined
 from schemas.documents import Membership
 from schemas.events import (
     CharacteristicSet,
@@ -28,6 +29,7 @@ from schemas.events import (
     YearGroupFrom,
     YearGroupSet,
 )
+from services.domain.built_in import BUILT_IN_TESTS
 from services.domain.periods import since
 from services.domain.schools import DEFAULT_TIME_ZONE, memberships
 from services.domain.schools import SchoolFact as StandingFact
@@ -194,7 +196,8 @@ class Knowledge:
 
     `pupils`: (school, pupil id) of whoever was ever enrolled. `told`: the facts of each file key, any order.
     `given`: (school, event id) → the keyed hash of the content of an event (None: the id is that of another fact).
-    `keys_of`: (school, event id) → the key of a row's fact that a withdrawal names.
+    `keys_of`: (school, event id) → the key of a row's fact that a withdrawal names. `tests`: those that are defined, of
+    the ones that scores name which are no numbers.
     """
 
     def __init__(
@@ -205,6 +208,7 @@ class Knowledge:
         told: dict[str, list[Told]] | None = None,
         given: dict[tuple[str, str], str | None] | None = None,
         keys_of: dict[tuple[str, str], str] | None = None,
+        tests: Mapping[str, TestDefined] = BUILT_IN_TESTS,
     ) -> None:
         self.schools = schools
         self.curricula = curricula if curricula is not None else {}
@@ -212,6 +216,7 @@ class Knowledge:
         self.told = told if told is not None else {}
         self.given = given if given is not None else {}
         self.keys_of = keys_of if keys_of is not None else {}
+        self.tests = tests
         self._arrivals = 0
 
     def school(self, school: str) -> School:

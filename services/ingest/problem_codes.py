@@ -88,6 +88,7 @@ _FIELDS = {
     ),
     "ends_before_starts": "An end lies before its start: an end is the last day, inclusive.",
     "not_a_number": "A decimal number has digits and a point, without exponent, plus sign or separators.",
+    "unknown_score": "The score is no number, nor a value or code that its test declares: see GET /v1/tests/ID.",
     "not_an_integer": "A whole number has digits only.",
     "too_many_decimals": "A number has more than three decimals: round it.",
     "out_of_range": "A number, or a count of things, lies outside what its field takes: see the range that is named.",

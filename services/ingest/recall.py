@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from schemas.codec import decode_fact
+from schemas.definitions import TEST, TestDefined, decode_definition
 from schemas.events import YearGroupFrom
+from services.domain.built_in import BUILT_IN_TESTS
 from services.ingest.given_ids import GivenIds, is_made_id
 from services.ingest.knowledge import (
     Curricula,
@@ -38,7 +40,8 @@ _year_groups_decoder = msgspec.json.Decoder(tuple[YearGroupFrom, ...])
 
 class Wanted(msgspec.Struct):
     """What a chunk names. `events`: ids that are told, by school; `given`: those of them that their senders chose, so
-    that they may be the ids of rows' facts; `withdrawn`: ids that withdrawals name.
+    that they may be the ids of rows' facts; `withdrawn`: ids that withdrawals name; `tests`: those of scores that are
+    no numbers.
     """
 
     schools: set[str]
@@ -47,6 +50,7 @@ class Wanted(msgspec.Struct):
     events: dict[str, list[str]] = msgspec.field(default_factory=dict)
     given: set[Name] = msgspec.field(default_factory=set)
     withdrawn: set[Name] = msgspec.field(default_factory=set)
+    tests: set[str] = msgspec.field(default_factory=set)
     with_curricula: bool = False
     with_year_groups: bool = False
 
@@ -100,6 +104,7 @@ async def recall(connection: Any, memory: Memory, wanted: Wanted) -> Knowledge:
         told=told,
         given=await _read_given(connection, memory, marks, wanted) if wanted.events else {},
         keys_of=await _read_keys(connection, wanted.withdrawn) if wanted.withdrawn else {},
+        tests=await _read_tests(connection, wanted.tests) if wanted.tests else {},
     )
 
 
@@ -155,6 +160,21 @@ async def _read_marks(connection: Any, names: Collection[str] | None) -> dict[st
         None if names is None else list(names),
     )
     return {row["school"]: _Marks(*tuple(row)[1:]) for row in rows}
+
+
+async def _read_tests(connection: Any, tests: Collection[str]) -> dict[str, TestDefined]:
+    """The standing versions of those that are defined."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT ON (definition) value FROM definition.version WHERE definition = ANY($1::text[])"
+        " ORDER BY definition, number DESC",
+        [TEST + test for test in tests],
+    )
+    found = {test: BUILT_IN_TESTS[test] for test in tests if test in BUILT_IN_TESTS}
+    for row in rows:
+        fact = decode_definition(row["value"])
+        if isinstance(fact, TestDefined):
+            found[fact.definition.removeprefix(TEST)] = fact
+    return found
 
 
 async def _read_schools(connection: Any, memory: Memory, marks: Mapping[str, _Marks]) -> dict[str, School]:

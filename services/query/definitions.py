@@ -27,6 +27,7 @@ from schemas.definitions import (
     decode_definition,
 )
 from services.domain.attainment_settings import Entry, Settings, find_entry
+from services.domain.built_in import BUILT_IN_SCALES, BUILT_IN_TESTS
 
 _KNOWN = """
 SELECT DISTINCT ON (definition) value FROM definition.version
@@ -56,21 +57,21 @@ class Definitions:
 
     async def test(self, test: str, known_at: int | None) -> TestDefined | None:
         """A test."""
-        return await self._one(TestDefined, TEST + test, known_at)
+        return await self._one(TestDefined, TEST + test, known_at) or BUILT_IN_TESTS.get(test)
 
     async def tests(self, known_at: int | None) -> dict[str, TestDefined]:
         """Every test, by its id."""
         found = await self._read(TestDefined, _ALL, TestDefined.__name__, _instant(known_at))
-        return {each.definition.removeprefix(TEST): each for each in found}
+        return {**BUILT_IN_TESTS} | {each.definition.removeprefix(TEST): each for each in found}
 
     async def scale(self, scale: str, known_at: int | None) -> ScaleDefined | None:
         """A scale."""
-        return await self._one(ScaleDefined, SCALE + scale, known_at)
+        return await self._one(ScaleDefined, SCALE + scale, known_at) or BUILT_IN_SCALES.get(scale)
 
     async def scales(self, known_at: int | None) -> dict[str, ScaleDefined]:
         """Every scale, by its id."""
         found = await self._read(ScaleDefined, _ALL, ScaleDefined.__name__, _instant(known_at))
-        return {each.definition.removeprefix(SCALE): each for each in found}
+        return {**BUILT_IN_SCALES} | {each.definition.removeprefix(SCALE): each for each in found}
 
     async def settings(self, reference: str, known_at: int | None) -> SettingsSaved | None:
         """The settings called `set_…` or `set_…@3`; None if there are none, or none yet."""

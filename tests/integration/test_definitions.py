@@ -12,6 +12,7 @@ import pytest
 from schemas.definitions import decode_definition
 from schemas.topics import DEFINITIONS
 from services.access.keys import ADMINISTRATOR
+from services.domain.built_in import BUILT_IN_SCALES, BUILT_IN_TESTS
 from services.ingest.definition_log import DefinitionLog
 from services.ingest.definitions import Definitions, Permalink
 from services.runtime.log.interface import Log, LogRecreated
@@ -107,8 +108,9 @@ async def test_tests_and_scales_are_defined_for_all_schools(backend: Backend) ->
             "any",
             {"raw": {"min": "0", "max": "40", "step": "1"}},
         )
-        assert [each["test"] for each in (await sent(service, "GET", "/v1/tests")).json()["tests"]] == ["age"]
-        assert [each["scale"] for each in (await sent(service, "GET", "/v1/scales")).json()["scales"]] == ["age"]
+        for kind, built_in in (("test", BUILT_IN_TESTS), ("scale", BUILT_IN_SCALES)):
+            listed = (await sent(service, "GET", f"/v1/{kind}s")).json()[f"{kind}s"]
+            assert [each[kind] for each in listed] == sorted(["age", *built_in])
         assert (await sent(service, "GET", "/v1/tests/none")).json()["type"] == "/problems/unknown_test"
         of_school = await service.key(schools=["oak"], can=["read", "settings"])
         assert (await sent(service, "PUT", "/v1/tests/age", TEST, of_school)).json()[

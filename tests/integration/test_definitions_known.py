@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.domain.built_in import BUILT_IN_SCALES, BUILT_IN_TESTS
 from services.query.definitions import Definitions, choose_settings
 from tests.integration.ingest_service import NOW, Service, served
 from tests.integration.test_definitions import SETTINGS, TEST, saved, sent, started
@@ -47,7 +48,7 @@ async def test_the_version_known_at_an_instant_and_the_one_that_is_named(backend
             assert await known.settings(reference, None) is None, reference
         tests = await known.tests(at), await known.tests(None)
         assert [each["age"].name for each in tests] == ["Reading age", "Age"]
-        assert await known.test("age", at - 1) is None and await known.scales(None) == {}
+        assert await known.test("age", at - 1) is None and await known.scales(None) == BUILT_IN_SCALES
         assert await known.permalink("lnk_none") is None and await known.permalink("lnk_\0") is None
 
 
@@ -76,4 +77,4 @@ async def test_the_schools_own_valid_settings_are_chosen_before_its_trusts(backe
 @pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 async def test_nothing_is_defined_where_ingest_has_not_begun(projector_pool: asyncpg.Pool, backend: Backend) -> None:
     assert await Definitions(projector_pool).settings_of(["oak"], [], None) == []
-    assert await Definitions(projector_pool).tests(None) == {}
+    assert await Definitions(projector_pool).tests(None) == BUILT_IN_TESTS

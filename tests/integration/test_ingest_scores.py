@@ -17,7 +17,7 @@ from services.query.reader import Reader
 from services.query.reports import members, overview
 from services.query.requests import Clocks, MembersRequest, OverviewRequest, Population
 from tests.builders import day, seconds
-from tests.integration.ingest_service import Service, served, set_up
+from tests.integration.ingest_service import ADMIN_KEY, Service, served, set_up
 from tests.integration.test_reader import put_views
 from tests.properties.memory_views import MemoryViews
 from tests.servers.backend import Backend
@@ -138,7 +138,7 @@ async def test_ndjson_says_what_csv_says(service: Service) -> None:
 
 async def test_wrong_rows_are_rejected_alone(service: Service) -> None:
     rows = [
-        "oak,A1,ks2,maths,,scaled,A,2026-02-12,",
+        "oak,A1,ks2,maths,,scaled,EXS,2026-02-12,",
         "oak,A1,ks2,maths,,scaled,100,2026-02-12,",
         "oak,Z9,ks2,maths,,scaled,100,2026-02-12,",
         "nowhere,A1,ks2,maths,,scaled,100,2026-02-12,",
@@ -150,7 +150,7 @@ async def test_wrong_rows_are_rejected_alone(service: Service) -> None:
     body = answer.json()
     assert (body["accepted"], body["rejected"]) == (1, 6)
     assert [(int(row), column, code) for row, column, _, code, _ in await service.errors(answer)] == [
-        (1, "score", "not_a_number"),
+        (1, "score", "unknown_score"),
         (2, "", "repeated_key"),
         (3, "pupil", "unknown_pupil"),
         (4, "school", "unknown_school"),
@@ -211,14 +211,14 @@ async def test_events_say_what_rows_say_and_are_withdrawn_by_their_id(service: S
         judgement,
         {**result, "score": "101"},
         {**judgement, "value": "doing very well"},
-        {**result, "score": "A"},
+        {**result, "score": "a"},
     )
     assert (answer.status_code, answer.json()["duplicate"], answer.json()["rejected"]) == (207, 2, 3)
     errors = [told["error"] for told in answer.json()["results"] if told["status"] == "rejected"]
     assert [(error["pointer"], error["code"]) for error in errors] == [
         ("/events/2/event_id", "event_id_conflict"),
         ("/events/3/value", "invalid_judgement"),
-        ("/events/4/score", "not_a_number"),
+        ("/events/4/score", "unknown_score"),
     ]
     answers = Answers(service)
     await answers.fold(service)
@@ -228,3 +228,29 @@ async def test_events_say_what_rows_say_and_are_withdrawn_by_their_id(service: S
     withdrawal = {"type": "FactWithdrawn", "school": "oak", "withdraws": "sat-1", "reason": "another pupil's paper"}
     assert (await service.tell(withdrawal)).status_code == 202
     assert [type(fact) for fact in await service.facts() if fact.school == "oak"][-1] is FactWithdrawn
+
+
+async def test_a_code_is_a_score_as_soon_as_its_test_is_defined(service: Service) -> None:
+    row = RESULT_COLUMNS + "oak,A1,spelling,english,,raw,ABS,2026-02-12\n"
+    assert await service.counts("results", row) == (0, 0, 0, 1)
+    test = {"name": "Spelling", "scores": {"raw": {"min": "0", "max": "20"}}, "codes": {"ABS": {"counts": True}}}
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    assert (await service.http.put("/v1/tests/spelling", json=test, headers=headers)).status_code == 201
+    assert await service.counts("results", row) == (1, 0, 0, 0)
+
+
+async def test_tests_and_scales_are_there_from_the_start(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    listed = (await service.http.get("/v1/tests", headers=headers)).json()["tests"]
+    assert [each["test"] for each in listed] == ["acel", "eyfsp", "eyfsp-2013", "ks1", "ks2", "mtc", "phonics"]
+    ks2 = await service.http.get("/v1/tests/ks2", headers=headers)
+    assert (ks2.status_code, ks2.headers["etag"]) == (200, '"1"')
+    assert ks2.json()["codes"]["B"] == {"name": "Working below the test", "counts": True, "lowest": True}
+    scales = (await service.http.get("/v1/scales", headers=headers)).json()["scales"]
+    assert [each["scale"] for each in scales] == [
+        "bronze-silver-gold", "percent", "progress-3", "progress-5", "standardised",
+    ]  # fmt: skip
+    changed = {"name": "KS2", "scores": {"scaled": {"min": "80", "max": "120"}}}
+    answer = await service.http.put("/v1/tests/ks2", json=changed, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"test": "ks2", "version": 2})
+    assert (await service.http.get("/v1/tests/ks2", headers=headers)).json()["name"] == "KS2"

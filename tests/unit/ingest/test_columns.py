@@ -299,7 +299,7 @@ def test_a_faulty_row_still_has_its_key(change: dict[str, str], key: tuple[str, 
 @pytest.mark.parametrize(
     ("kind", "row", "change"),
     [
-        ("results", RESULT, {"score": "A"}),
+        ("results", RESULT, {"score": "quite good"}),
         ("results", RESULT, {"date_precision": "about"}),
         ("judgements", JUDGEMENT, {"value": "quite good"}),
     ],
@@ -318,7 +318,7 @@ def test_one_score_written_in_two_ways_is_one_content() -> None:
 @pytest.mark.parametrize(
     ("kind", "row", "change", "expected"),
     [
-        ("results", RESULT, {"score": "A"}, {"score": "not_a_number"}),
+        ("results", RESULT, {"score": "quite good"}, {"score": "not_a_number"}),
         ("results", RESULT, {"score": "1000000.001"}, {"score": "out_of_range"}),
         ("results", RESULT, {"score": "-1"}, {"score": "out_of_range"}),
         ("results", RESULT, {"score": "1.2345"}, {"score": "too_many_decimals"}),

@@ -72,7 +72,9 @@ def test_what_is_no_value_of_a_scale(text: str) -> None:
     assert refusal(read.parse_judged_value, text) == "invalid_judgement"
 
 
-@pytest.mark.parametrize(("text", "kept"), [("0", "0"), ("-0", "0"), ("099.500", "99.5"), ("1000000", "1000000")])
+@pytest.mark.parametrize(
+    ("text", "kept"), [("0", "0"), ("-0", "0"), ("099.500", "99.5"), ("1000000", "1000000"), ("A", "A"), ("EXS", "EXS")]
+)
 def test_scores_have_one_way_to_be_written(text: str, kept: str) -> None:
     assert read.parse_score(text) == kept
 
@@ -80,13 +82,18 @@ def test_scores_have_one_way_to_be_written(text: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        *((text, "not_a_number") for text in ("1e5", "NaN", "1,5", "A")),
+        *((text, "not_a_number") for text in ("1,5", "-A", "quite good", "=1+1")),
         *((text, "out_of_range") for text in ("1000000.001", "-0.001")),
         ("1.0001", "too_many_decimals"),
     ],
 )
 def test_what_is_no_score(text: str, code: str) -> None:
     assert refusal(read.parse_score, text) == code
+
+
+def test_a_judgement_may_have_no_subject() -> None:
+    assert (read.parse_judged_subject("-"), read.parse_judged_subject("maths")) == ("", "maths")
+    assert refusal(read.parse_judged_subject, "--") == "invalid_identifier"
 
 
 def test_not_known_is_no_value() -> None:
