@@ -6,10 +6,10 @@ business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,13 +31,15 @@ class Moment(NamedTuple):
 class Question(msgspec.Struct, frozen=True):
     """What a report needs. `on`: the date of the roster, at which a trust's members are taken too.
 
-    `moments` may look at the documents of the schools to say which days it needs.
+    `moments` may look at the documents of the schools to say which days it needs. `key` tells apart what `moments`
+    say, beside population, clocks and `on`; with it the reading may be kept and taken again (None: it may not).
     """
 
     population: Population
     clocks: Clocks
     on: date
     moments: Callable[[Sequence[SchoolIndex]], Iterable[Moment]]
+    key: Hashable | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, dict=True):
@@ -50,6 +52,11 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
     def axis(self) -> Axis:
         """The pupils of all schools on one axis."""
         return axis_of(self.schools)
+
+    @cached_property
+    def derived(self) -> dict[Any, Any]:
+        """What reports made of it before any bands, by what it is; it lasts as long as the reading."""
+        return {}
 
 
 def knowledge_time(clocks: Clocks) -> int:

@@ -18,6 +18,7 @@ from schemas.documents import SchoolDocument, decode_document
 from schemas.topics import partition_for
 from services.access.keys import Access
 from services.query.answers import Provenance
+from services.query.open_reports import OpenReport, OpenReports, ViewsState, open_key
 from services.query.population import natural_key
 from services.query.questions import Moment, Question, Reading, knowledge_time
 from services.query.requests import Clocks, Population
@@ -34,7 +35,15 @@ from services.query.vectors import (
     block_at,
     score_stream,
 )
-from services.query.view_rows import TIMELINE, SchoolRow, read_blocks, read_checkpoint, read_members, read_schools
+from services.query.view_rows import (
+    TIMELINE,
+    SchoolRow,
+    read_blocks,
+    read_checkpoint,
+    read_members,
+    read_schools,
+    read_state,
+)
 from services.runtime.positions import Position, encode_position
 
 TRUSTS_MAX = 1_000
@@ -72,6 +81,14 @@ class _Held(msgspec.Struct, frozen=True):
     index: SchoolIndex
     standpoint: Standpoint | None
     known: bool
+    revision: int
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """The schools of a population, and all that were looked at to find them (None: the scope did not suffice)."""
+
+    schools: list[_Held]
+    looked_at: list[_Held] | None
 
 
 class _OtherVersion(Exception):
@@ -80,12 +97,20 @@ class _OtherVersion(Exception):
 
 class Reader:
     """Reads the views for reports. `partitions`: how many the log has. Documents and decoded blocks are kept between
-    reports on `shelves`, each for the position at which it was read."""
+    reports on `shelves`, what was read for a question among the `open_reports`, each for the state of the views at
+    which it was read."""
 
-    def __init__(self, pool: asyncpg.Pool, partitions: int, shelves: Shelves | None = None) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        partitions: int,
+        shelves: Shelves | None = None,
+        open_reports: OpenReports | None = None,
+    ) -> None:
         self._pool = pool
         self._partitions = partitions
         self._shelves = Shelves() if shelves is None else shelves
+        self._open = OpenReports() if open_reports is None else open_reports
         self._version: int | None = None
         self._ever: dict[tuple[int, str], tuple[str, ...]] = {}
 
@@ -133,16 +158,38 @@ class Reader:
                 raise ForeignPosition("the position was given by another log")
             stale = not checkpoint.has_reached(needed)
         await add_members(connection, version, scope)
+        key = open_key(scope, question) if position is None else None
+        kept = self._open.find(key)
+        if kept is not None:
+            if await self._still_holds(connection, version, kept):
+                return kept.reading
+            self._open.drop(key)
         found = await self._find_schools(connection, version, scope, question, stale)
         known_at = knowledge_time(question.clocks)
-        wanted = wanted_blocks([held.index for held in found], question, known_at)
-        stored = await self._blocks(connection, version, found, wanted)
-        states = [held.standpoint for held in found if held.standpoint is not None]
+        moments = list(dict.fromkeys((Moment(question.on), *question.moments([h.index for h in found.schools]))))
+        wanted = {h.index.school: _blocks_at(moments, h.index, known_at) for h in found.schools}
+        stored = await self._blocks(connection, version, found.schools, wanted)
+        states = [held.standpoint for held in found.schools if held.standpoint is not None]
         log_id = states[0].log_id if states else (await read_checkpoint(connection)).log_id
-        return Reading(
-            tuple(SchoolReading(held.index, known_at, stored[held.index.school]) for held in found),
+        reading = Reading(
+            tuple(SchoolReading(held.index, known_at, stored[held.index.school]) for held in found.schools),
             _provenance(question.clocks, version, log_id, {s.partition: s.next_offset for s in states}, stale),
         )
+        report = _open_report(reading, question, version, found.looked_at)
+        if report is not None:
+            self._open.keep(key, report, len(moments))
+        return reading
+
+    async def _still_holds(self, connection: asyncpg.Connection, version: int, kept: OpenReport) -> bool:
+        """Whether the views, as this transaction sees them, are those that it was read from."""
+        state = kept.state
+        if state.version != version:
+            return False
+        partitions = [partition for _, partition in state.offsets]
+        if await read_state(connection, version, kept.trust, kept.schools, partitions) != state:
+            return False
+        self._open.taken()
+        return True
 
     async def _blocks(
         self,
@@ -191,19 +238,21 @@ class Reader:
 
     async def _find_schools(
         self, connection: asyncpg.Connection, version: int, scope: Access, question: Question, stale: bool
-    ) -> list[_Held]:
+    ) -> _Found:
         """The schools of the population, in natural order, all within the scope.
 
         Views that are stale may not know a school or a trust yet, which then has nothing, rather than being refused.
         """
         trust, schools = question.population.trust, question.population.schools
         if trust is not None:
-            if not (scope.all or trust in scope.trusts):
+            covered = scope.all or trust in scope.trusts
+            if not covered:
                 await self._require_members(connection, version, scope, trust, question)
             ever = await self._ever_members(connection, version, trust)
             if not ever and not stale:
                 raise UnknownTrust(trust)
-            return [held for held in _members(trust, ever, question) if _covers(scope, held, question.on)]
+            members = [held for held in _members(trust, ever, question) if _covers(scope, held, question.on)]
+            return _Found(members, list(ever.values()) if covered else None)
         names = sorted(set(schools or ()), key=natural_key)
         found = await self._documents(connection, version, names)
         if not all(name in scope.schools or _covers(scope, found[name], question.on) for name in names):
@@ -212,7 +261,7 @@ class Reader:
         missing = [name for name in names if not found[name].known or found[name].index.is_unknown(known_at)]
         if missing and not stale:
             raise UnknownSchools(missing)
-        return [found[name] for name in names]
+        return _Found([found[name] for name in names], list(found.values()))
 
     async def _require_members(
         self, connection: asyncpg.Connection, version: int, scope: Access, trust: str, question: Question
@@ -270,17 +319,35 @@ class Reader:
                 shelf = self._shelves.put(version, school, SchoolIndex(decode_document(data)), revision)
             known = revision is not None and shelf is not None
             index = shelf.index if known and shelf is not None else SchoolIndex(SchoolDocument(school))
-            found[school] = _Held(partition, index, state, known)
+            found[school] = _Held(partition, index, state, known, revision or 0)
         return found
 
 
-def wanted_blocks(schools: Sequence[SchoolIndex], question: Question, known_at: int) -> dict[str, list[BlockAt]]:
-    """Of each school the blocks of everything that the question needs."""
-    moments = list(dict.fromkeys((Moment(question.on), *question.moments(schools))))
-    return {
-        index.school: list(dict.fromkeys(block for moment in moments for block in _blocks_of(moment, index, known_at)))
-        for index in schools
-    }
+def _open_report(
+    reading: Reading, question: Question, version: int, looked_at: Sequence[_Held] | None
+) -> OpenReport | None:
+    """The reading as one that may be taken again; None if it cannot be told whether it still holds."""
+    if looked_at is None or not looked_at:
+        return None
+    offsets: dict[tuple[str, int], int] = {}
+    for held in looked_at:
+        if held.standpoint is None or not held.known:
+            return None
+        offsets[held.standpoint.log_id, held.partition] = held.standpoint.next_offset
+    trust = question.population.trust
+    state = ViewsState(
+        version=version,
+        members=0 if trust is None else len(looked_at),
+        schools=len(looked_at),
+        revisions=sum(held.revision for held in looked_at),
+        offsets=offsets,
+    )
+    return OpenReport(reading, trust, tuple(held.index.school for held in looked_at), state)
+
+
+def _blocks_at(moments: Sequence[Moment], index: SchoolIndex, known_at: int) -> list[BlockAt]:
+    """The blocks of a school that some moments are answered from."""
+    return list(dict.fromkeys(block for moment in moments for block in _blocks_of(moment, index, known_at)))
 
 
 def _blocks_of(moment: Moment, index: SchoolIndex, known_at: int) -> list[BlockAt]:

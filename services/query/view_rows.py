@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from schemas.topics import FACTS
+from services.query.open_reports import ViewsState
 from services.query.school_index import BlockAt
 from services.query.scope import ViewsUnavailable
 from services.query.stored import Stored
@@ -62,6 +63,17 @@ FROM (SELECT w.school, w.stream, array_agg(w.month) AS months,
 LEFT JOIN timeline_v{version}.block b
        ON b.stream = found.stream AND b.school = found.school AND b.starts = found.starts
 WHERE found.starts IS NOT NULL
+"""
+# Whether what was read before still holds: one row for each partition asked for.
+_STATE = """
+SELECT a.version, p.log_id, p.partition, p.next_offset, d.schools, d.revisions, m.members
+FROM projection.active a
+CROSS JOIN (SELECT count(*) AS schools, coalesce(sum(revision), 0)::bigint AS revisions
+            FROM timeline_v{version}.school_document WHERE school = ANY($4)) AS d
+CROSS JOIN (SELECT count(*) AS members FROM timeline_v{version}.trust_member WHERE trust = $5) AS m
+LEFT JOIN projection.partition p ON p.projection = a.projection AND p.version = a.version AND p.topic = $2
+                                AND p.partition = ANY($3)
+WHERE a.projection = $1
 """
 
 
@@ -118,6 +130,19 @@ async def read_members(
     """A row of each school that was ever a member of the trust; one without a school if there are none."""
     rows = await connection.fetch(_MEMBERS.format(version=version), TIMELINE, FACTS.name, trust, held, held_revisions)
     return [SchoolRow(*row) for row in rows]
+
+
+async def read_state(
+    connection: asyncpg.Connection, version: int, trust: str | None, schools: Sequence[str], partitions: Sequence[int]
+) -> ViewsState | None:
+    """The state of the views of some schools and, if any, of a trust; None: no version is active."""
+    query = _STATE.format(version=version)
+    rows = await connection.fetch(query, TIMELINE, FACTS.name, partitions, schools, trust)
+    if not rows:
+        return None
+    active, _, _, _, seen, revisions, members = rows[0]
+    offsets = {(log_id, partition): offset for _, log_id, partition, offset, *_ in rows if partition is not None}
+    return ViewsState(active, members, seen, revisions, offsets)
 
 
 async def read_blocks(
