@@ -211,7 +211,7 @@ async def test_events_say_what_rows_say_and_are_withdrawn_by_their_id(service: S
         judgement,
         {**result, "score": "101"},
         {**judgement, "value": "doing very well"},
-        {**result, "score": "a"},
+        {**result, "event_id": "sat-2", "score": "a"},
     )
     assert (answer.status_code, answer.json()["duplicate"], answer.json()["rejected"]) == (207, 2, 3)
     errors = [told["error"] for told in answer.json()["results"] if told["status"] == "rejected"]
