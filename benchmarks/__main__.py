@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from benchmarks.claims import FULL, NAMES, ON_STAGE, SMALL, Scale, measure_of
 from benchmarks.figures import Figure, UnequalAnswers, not_measured, print_figures
@@ -35,6 +38,8 @@ def main() -> None:
     scale = FULL if arguments.full else SMALL
     scale = scale._replace(schools=arguments.schools or scale.schools)
     output = arguments.output or (None if arguments.names else FULL_RESULTS if scale.full else SMALL_RESULTS)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it waits for the leaders of a new topic, and says so
     Measuring(scale, arguments.names or NAMES, output).run()
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.asking import Asked, Ours, cells_of, flatness, interleaved_ms, median_figure, questions
 from benchmarks.claims import Scale
 from benchmarks.figures import Figure
-from benchmarks.filled import append_schools, opened, project_in_process
-from benchmarks.load import LAST_ON, School, make_school, told_at_once
+from benchmarks.filled import fill, opened
+from benchmarks.load import LAST_ON, Recipe
 from benchmarks.reads import compare
 
 SEED, DAYS_BACK = 11, 300
@@ -27,30 +27,36 @@ def measure(scale: Scale) -> Iterable[Figure]:
     return asyncio.run(_measure(4 if scale.full else 1, scale.rounds))
 
 
-def _variants(count: int) -> dict[str, list[School]]:
-    return {
-        "two-": [make_school(n, SEED, prefix="two-") for n in range(count)],
-        "eight-": [make_school(n, SEED, years=8, prefix="eight-") for n in range(count)],
-        "backfill-": [told_at_once(make_school(n, SEED, years=8, prefix="backfill-"), TOLD_ON) for n in range(count)],
-        "dense-": [make_school(n, SEED, density=2.5, prefix="dense-") for n in range(count)],
-    }
+def _variants(count: int) -> list[Recipe]:
+    return [
+        variant._replace(number=number)
+        for variant in (
+            Recipe(0, SEED, "two-"),
+            Recipe(0, SEED, "eight-", years=8),
+            Recipe(0, SEED, "backfill-", years=8, told_on=TOLD_ON),
+            Recipe(0, SEED, "dense-", density=2.5),
+        )
+        for number in range(count)
+    ]
 
 
 async def _measure(count: int, rounds: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="markledger-bench-") as name:
         directory = Path(name)
         async with opened(directory) as (url, pool):
-            made = _variants(count)
-            facts = await append_schools(pool, (school for schools in made.values() for school in schools))
-            await project_in_process(url, pool, facts, directory / "projector")
+            recipes = _variants(count)
+            filled = await fill(url, pool, recipes, directory / "projector")
             asked = [Asked(q.schools, q.day) for q in questions(count, rounds, DAYS_BACK)]
-            ours = {prefix: Ours(pool, cold=True, prefix=prefix) for prefix in made}
+            ours = {
+                prefix: Ours(pool, cold=True, prefix=prefix)
+                for prefix in dict.fromkeys(recipe.prefix for recipe in recipes)
+            }
             for one in asked[:8]:
                 mine = cells_of(await ours["eight-"].overview(one))
                 compare("the back-fill", one, mine, cells_of(await ours["backfill-"].overview(one)))
             works = {p: [lambda q=q, o=o: o.overview(q) for q in asked] for p, o in ours.items()}  # type: ignore[misc]
             times = await interleaved_ms(works)
-    note = f"{facts:,} facts of {4 * count} schools, cold, random dates of the last year"
+    note = f"{filled.facts:,} facts of {4 * count} schools, cold, random dates of the last year"
     return [
         flatness("overview, 8 years ÷ 2 years of history", times, "eight-", "two-", "≤ 1.1"),
         flatness("overview, back-fill of 8 years in one day ÷ day by day", times, "backfill-", "eight-", "≤ 1.5"),

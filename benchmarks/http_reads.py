@@ -38,12 +38,15 @@ async def measure(stage: Stage) -> list[Figure]:
             "MARKLEDGER_IDENTITY_KEY": "i" * 40,
         }
     )
-    process = subprocess.Popen(command, env=environment)  # noqa: ASYNC220
+    with (stage.directory / "query.log").open("ab") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)  # noqa: ASYNC220
     try:
         for _ in range(600):
             if answers(port) or process.poll() is not None:
                 break
             await asyncio.sleep(0.1)
+        if process.poll() is not None:
+            raise RuntimeError(f"the query service ended: {(stage.directory / 'query.log').read_text()[-500:]}")
         ours = Ours(stage.pool)
         asked = [ours.overview_query(Asked(q.schools, q.day)) for q in questions(stage.count, 2_000)]
         rates, latencies = [], []

@@ -59,6 +59,41 @@ COLUMNS = ("pupil", "subject", "year", "objective", "state", "day", "told_at")
 Ints = npt.NDArray[np.int64]
 
 
+class Framework(NamedTuple):
+    """How many objectives a year group has in a subject, and how they are judged: by STATES, or by marks in tenths
+    up to `marks_max` whole ones."""
+
+    objectives: int = OBJECTIVES
+    marks_max: int = 0
+
+    @property
+    def lowest(self) -> int:
+        """The least state that is drawn; marks come from the upper seven tenths."""
+        return 3 * self.marks_max
+
+    @property
+    def states(self) -> int:
+        """States are below this number."""
+        return 10 * self.marks_max + 1 if self.marks_max else len(STATES)
+
+    @property
+    def whole(self) -> int:
+        """What all objectives of a year group are worth together, in the unit of `worth`."""
+        return self.objectives * (10 * self.marks_max or 2)
+
+    def worth(self, states: Ints) -> Ints:
+        """Halves of an objective, or tenths of a mark."""
+        return states if self.marks_max else np.array(HALVES)[states]
+
+    def names(self) -> tuple[str, ...]:
+        """The states as facts tell them."""
+        return tuple(f"{tenths / 10:g}" for tenths in range(self.states)) if self.marks_max else STATES
+
+
+PRIMARY = Framework()
+WIDE = Framework(objectives=300, marks_max=100)
+
+
 class Enrolment(NamedTuple):
     """A pupil's time at the school. `years`: the year group by academic year (0 = the first of the load)."""
 
@@ -86,6 +121,7 @@ class School(NamedTuple):
     memberships: list[Membership]
     assessments: dict[str, Ints]
     told_on: date | None = None
+    framework: Framework = PRIMARY
 
     def facts(self) -> Iterator[Fact]:
         """What the school was told, in the order of `recorded_at`."""
@@ -99,6 +135,7 @@ class School(NamedTuple):
     def _assessed(self) -> Iterator[Fact]:
         pupils = [pupil_id(self.name, each.pupil) for each in self.enrolments]
         columns = [self.assessments[name].tolist() for name in COLUMNS]
+        states = self.framework.names()
         for number, (pupil, subject, year, objective, state, day, told_at) in enumerate(zip(*columns, strict=True)):
             yield ObjectiveAssessed(
                 event_id=f"{self.name}-{number}",
@@ -107,7 +144,7 @@ class School(NamedTuple):
                 pupil=pupils[pupil],
                 subject=SUBJECTS[subject],
                 objective=f"y{year}-{objective}",
-                state=STATES[state],
+                state=states[state],
                 assessed_on=EPOCH + timedelta(days=day),
             )
 
@@ -117,15 +154,38 @@ def pupil_id(school: str, pupil: int) -> str:
     return f"pup_{school}-{pupil:05}"
 
 
-def make_school(
-    number: int, seed: int, *, on_roll: int = 400, years: int = 2, density: float = 1.0, prefix: str = "school-"
-) -> School:
-    """School `number` of the load, the same for the same seed; its last academic year is that of LAST_ON."""
-    rng = np.random.default_rng([seed, number])
-    starts = [date(LAST_ON.year - years + year, 9, 1) for year in range(years)]
-    enrolments = _enrol(rng, starts, on_roll)
+class Recipe(NamedTuple):
+    """What a school is made from, so that another process can make the same one. `told_on`: everything on one day."""
+
+    number: int
+    seed: int
+    prefix: str = "school-"
+    on_roll: int = 400
+    years: int = 2
+    density: float = 1.0
+    framework: Framework = PRIMARY
+    told_on: date | None = None
+
+    @property
+    def name(self) -> str:
+        """The school's id."""
+        return f"{self.prefix}{self.number:03}"
+
+
+def make(recipe: Recipe) -> School:
+    """The school of a recipe, always the same; its last academic year is that of LAST_ON."""
+    rng = np.random.default_rng([recipe.seed, recipe.number])
+    starts = [date(LAST_ON.year - recipe.years + year, 9, 1) for year in range(recipe.years)]
+    enrolments = _enrol(rng, starts, recipe.on_roll)
     memberships = list(_belong(rng, starts, enrolments))
-    return School(f"{prefix}{number:03}", starts, enrolments, memberships, _assess(rng, starts, enrolments, density))
+    assessments = _assess(rng, starts, enrolments, recipe.density, recipe.framework)
+    school = School(recipe.name, starts, enrolments, memberships, assessments, framework=recipe.framework)
+    return school if recipe.told_on is None else told_at_once(school, recipe.told_on)
+
+
+def make_school(number: int, seed: int) -> School:
+    """School `number` of the load as it is."""
+    return make(Recipe(number, seed))
 
 
 def told_at_once(school: School, on: date) -> School:
@@ -185,7 +245,7 @@ def _code(name: str, value: str) -> str:
 
 
 def _assess(
-    rng: np.random.Generator, starts: list[date], enrolments: list[Enrolment], density: float
+    rng: np.random.Generator, starts: list[date], enrolments: list[Enrolment], density: float, framework: Framework
 ) -> dict[str, Ints]:
     """Judgements while the pupil is there: 85 % told the same day, 12 % in a week, 3 % later; 1 % corrected."""
     spans = np.array(
@@ -207,14 +267,14 @@ def _assess(
         "pupil": spans[row, 0],
         "subject": subject,
         "year": spans[row, 1],
-        "objective": rng.integers(OBJECTIVES, size=total),
-        "state": rng.integers(len(STATES), size=total),
+        "objective": rng.integers(framework.objectives, size=total),
+        "state": rng.integers(framework.lowest, framework.states, size=total),
         "day": day,
         "told_at": (day + late) * 86_400 + rng.integers(8 * 3_600, 17 * 3_600, total),
     }
     corrected = np.flatnonzero(rng.random(total) < 0.01)
     again = {name: column[corrected] for name, column in told.items()}
-    again["state"] = (again["state"] + 1) % len(STATES)
+    again["state"] = (again["state"] + 1) % framework.states
     again["told_at"] = again["told_at"] + rng.integers(1, 20, len(corrected)) * 86_400
     both = {name: np.concatenate([told[name], again[name]]) for name in COLUMNS}
     order = np.argsort(both["told_at"], kind="stable")
@@ -240,7 +300,7 @@ def _roster_facts(school: School) -> Iterator[Fact]:
 
     before = school.starts[0] - timedelta(days=1)
     yield SchoolRegistered(**envelope(before), name=school.name.title(), trust=TRUST)  # type: ignore[arg-type]
-    yield curriculum(envelope(before))
+    yield curriculum(envelope(before), school.framework)
     for each in school.enrolments:
         pupil, year = pupil_id(school.name, each.pupil), str(each.years[min(each.years)])
         yield PupilEnrolled(
@@ -263,17 +323,19 @@ def _roster_facts(school: School) -> Iterator[Fact]:
             yield CharacteristicSet(**fields, name=said[1], value=said[2], starts_on=starts_on)  # type: ignore[arg-type]
 
 
-def curriculum(envelope: dict[str, object]) -> CurriculumPublished:
-    """Twelve subjects, each with an ability of thirty objectives for every year group."""
+def curriculum(envelope: dict[str, object], framework: Framework = PRIMARY) -> CurriculumPublished:
+    """Twelve subjects, each with an ability of so many objectives for every year group."""
     objectives = tuple(
         Objective(f"y{year}-{number}", f"Y{year}", str(year))
         for year in range(1, YEARS + 1)
-        for number in range(OBJECTIVES)
+        for number in range(framework.objectives)
     )
+    states = tuple(State(state, weight) for state, weight in zip(STATES, ("0", "0.5", "1", "1"), strict=True))
     return CurriculumPublished(
         **envelope,  # type: ignore[arg-type]
         framework="primary",
         framework_version="1",
         subjects=tuple(Subject(subject, objectives) for subject in SUBJECTS),
-        states=tuple(State(state, weight) for state, weight in zip(STATES, ("0", "0.5", "1", "1"), strict=True)),
+        states=() if framework.marks_max else states,
+        marks_max=framework.marks_max or None,
     )

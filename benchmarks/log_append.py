@@ -86,6 +86,8 @@ def _produce(bootstrap: str, items: Sequence[_Item]) -> float:
         if error is not None:
             failed.append(error)
 
+    producer.produce(FACTS.name, items[0][1], items[0][0], 0, on_delivery=told)
+    producer.flush()  # connected, as the other side is
     started = time.perf_counter()
     for number, (key, value) in enumerate(items):
         producer.produce(FACTS.name, value, key, number // BATCH % KAFKA_PARTITIONS, on_delivery=told)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.filled import append_schools, opened, project_in_process
-from benchmarks.load import School, make_school
+from benchmarks.filled import Filled, fill, opened
+from benchmarks.load import Recipe, School, make
 from benchmarks.row_peers import DuckRows, PostgresRows
 
 SEED = 20260717
@@ -21,7 +21,7 @@ SEED = 20260717
 
 @dataclass
 class Stage:
-    """What stands there: `made` are the schools by number, `seconds` what the projection of all facts took."""
+    """What stands there: `made` are the schools by number, `filled` how their facts became views."""
 
     directory: Path
     url: str
@@ -29,9 +29,7 @@ class Stage:
     made: list[tuple[int, School]]
     rows: PostgresRows
     duck: DuckRows
-    facts: int
-    seconds: float
-    projector_mb: float
+    filled: Filled
     rounds: int
 
     @property
@@ -51,20 +49,20 @@ async def staged(schools: int, rounds: int) -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="markledger-bench-") as name:
         directory = Path(name)
         async with opened(directory) as (url, pool):
-            made = [(number, make_school(number, SEED)) for number in range(schools)]
+            recipes = [Recipe(number, SEED) for number in range(schools)]
             started = time.perf_counter()
-            facts = await append_schools(pool, (school for _, school in made))
-            _tell(f"{facts:,} facts appended in {time.perf_counter() - started:,.0f} s")
-            seconds, largest = await project_in_process(url, pool, facts, directory / "projector")
-            _tell(f"projected in {seconds:,.0f} s")
+            filled = await fill(url, pool, recipes, directory / "projector")
+            _tell(f"{filled.facts:,} facts appended and folded in {time.perf_counter() - started:,.0f} s: {filled}")
+            started = time.perf_counter()
             await pool.execute("CREATE DATABASE peer")
             connection = await asyncpg.connect(url.replace("/markledger?", "/peer?"))
+            made = [(recipe.number, make(recipe)) for recipe in recipes]
             rows, duck = PostgresRows(connection), DuckRows()
             await rows.fill(made)
             duck.fill(made)
-            _tell(f"peers filled after {time.perf_counter() - started:,.0f} s")
+            _tell(f"peers filled in {time.perf_counter() - started:,.0f} s")
             try:
-                yield Stage(directory, url, pool, made, rows, duck, facts, seconds, largest, rounds)
+                yield Stage(directory, url, pool, made, rows, duck, filled, rounds)
             finally:
                 await connection.close()
 
