@@ -1,0 +1,159 @@
+"""Small numbers: which counts of a table are not shown, so that none of them is given back by those that are.
+
+A table has rows (sets of pupils) and items (sets of cells that pupils lie in, such as a band, or all of them); it shows
+how many pupils of each row lie in each item. Counts from 1 to below the threshold are hidden, then as many others as it
+takes. Pure: what rows and items there are, and how an answer looks without a number, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+THRESHOLD_DEFAULT = 5
+THRESHOLD_MIN = 3
+THRESHOLD_MAX = 10
+
+WORK_MAX = 4_000_000
+"""Known counts times unknowns of one look at the whole table; a larger one is looked at by rows and by items apart."""
+_NEARLY_ZERO = 1e-7
+
+Counts = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Sum(NamedTuple):
+    """`total` is the sum of `parts`: numbers of rows, or of items."""
+
+    total: int
+    parts: tuple[int, ...]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """What would be shown: `counts[row, item]`.
+
+    `rows[row, atom]`, `items[item, cell]`: which pupils of one kind, and which cells, each is made of. `row_sums`,
+    `item_sums`: what a reader adds up. An item without any cell stands for itself alone.
+    """
+
+    counts: Counts
+    rows: Mask
+    items: Mask
+    row_sums: tuple[Sum, ...] = ()
+    item_sums: tuple[Sum, ...] = ()
+
+
+def is_small(count: int, threshold: int) -> bool:
+    """Whether a count is not shown for its own sake. Nobody is no small number."""
+    return 0 < count < threshold
+
+
+def choose_hidden(table: Table, threshold: int, hidden: Mask | None = None) -> Mask:
+    """The counts that are not shown: the small ones, those `hidden` already, and what would give them back.
+
+    Nothing is chosen by chance: equal tables hide the same.
+    """
+    counts = table.counts
+    chosen: Mask = (counts > 0) & (counts < threshold)
+    if hidden is not None:
+        chosen |= hidden & (counts > 0)
+    while True:
+        _close_sums(table, threshold, chosen)
+        companion = _companion(table, chosen)
+        if companion is None:
+            return chosen
+        chosen[companion] = True
+
+
+def _close_sums(table: Table, threshold: int, hidden: Mask) -> None:
+    """Hide more until no sum that a reader adds up has one unknown, or unknowns that make a small number together."""
+    changed = True
+    while changed:
+        changed = False
+        for line, unknown, sums in _lines(table, hidden):
+            for each in sums:
+                one_more = _one_more(line, unknown, each, threshold)
+                if one_more is not None:
+                    unknown[one_more] = True
+                    changed = True
+
+
+def _lines(table: Table, hidden: Mask) -> Iterator[tuple[Counts, Mask, tuple[Sum, ...]]]:
+    """Each row with the sums over its items, then each item with the sums over its rows (views, to be written to)."""
+    for row in range(table.counts.shape[0]):
+        yield table.counts[row], hidden[row], table.item_sums
+    for item in range(table.counts.shape[1]):
+        yield table.counts[:, item], hidden[:, item], table.row_sums
+
+
+def _one_more(counts: Counts, hidden: Mask, summed: Sum, threshold: int) -> int | None:
+    """What must be hidden too, if anything: the smallest part that is not nobody, or else the total."""
+    unknown = [part for part in summed.parts if hidden[part]]
+    if hidden[summed.total]:
+        if unknown or not counts[summed.total]:
+            return None
+    elif not unknown or (len(unknown) > 1 and sum(int(counts[part]) for part in unknown) >= threshold):
+        return None
+    shown = [part for part in summed.parts if not hidden[part] and counts[part]]
+    if shown:
+        return min(shown, key=lambda part: (counts[part], part))
+    return None if hidden[summed.total] else summed.total
+
+
+def _companion(table: Table, hidden: Mask) -> tuple[int, int] | None:
+    """A shown count to hide because, with others, it gives a hidden one back; None if nothing is given back."""
+    rows, items = table.counts.shape
+    if not hidden.any():
+        return None
+    if rows * items * table.rows.shape[1] * max(table.items.shape[1], 1) <= WORK_MAX:
+        return _given_back(table, hidden)
+    for item in range(items):
+        found = _given_back(_part(table, slice(None), [item]), hidden[:, [item]])
+        if found is not None:
+            return found[0], item
+    for row in range(rows):
+        found = _given_back(_part(table, [row], slice(None)), hidden[[row]])
+        if found is not None:
+            return row, found[1]
+    return None
+
+
+def _part(table: Table, rows: Sequence[int] | slice, items: Sequence[int] | slice) -> Table:
+    return Table(table.counts[rows][:, items], table.rows[rows], table.items[items])
+
+
+def _given_back(table: Table, hidden: Mask) -> tuple[int, int] | None:
+    """The smallest shown count in the line of a hidden one that is a combination of shown ones."""
+    vectors = np.kron(table.rows.astype(np.float64), table.items.astype(np.float64))
+    unknown = hidden.ravel()
+    nobody = (table.counts.ravel() == 0) & ~unknown
+    vectors = vectors[:, ~(vectors[nobody] > 0).any(axis=0)]  # of whom it is known that there is nobody
+    told = vectors[~unknown]
+    told = told[told.any(axis=1)]
+    asked = vectors[unknown]
+    remainder = asked - _projected(asked, told)
+    determined = (np.abs(remainder).max(axis=1, initial=0.0) < _NEARLY_ZERO) & asked.any(axis=1)
+    if not determined.any():
+        return None
+    place = int(np.flatnonzero(unknown)[int(np.flatnonzero(determined)[0])])
+    row, item = divmod(place, table.counts.shape[1])
+    candidates = [(row, other) for other in range(table.counts.shape[1])]
+    candidates += [(other, item) for other in range(table.counts.shape[0])]
+    shown = [each for each in candidates if not hidden[each] and table.counts[each]]
+    if not shown:
+        shown = [(int(r), int(i)) for r, i in np.argwhere(~hidden & (table.counts > 0))]
+    return min(shown, key=lambda each: (table.counts[each], each)) if shown else None
+
+
+def _projected(vectors: npt.NDArray[np.float64], told: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What combinations of `told` come nearest to each vector."""
+    if not told.size:
+        return np.zeros_like(vectors)
+    _, sizes, directions = np.linalg.svd(told, full_matrices=False)
+    basis = directions[sizes > _NEARLY_ZERO * max(float(sizes[0]), 1.0)]
+    found: npt.NDArray[np.float64] = vectors @ basis.T @ basis
+    return found
