@@ -73,7 +73,7 @@ def grid(
         for starts, ends in pairwise([*days, LAST_DAY]):
             lanes = tuple(
                 sorted(
-                    _lane_id(version, subject, month, cache, contents) for version, subject in _in_force(known, starts)
+                    _lane_id(version, subject, month, cache, contents) for version, subject in in_force(known, starts)
                 )
             )
             if row and row[-1].lanes == lanes:
@@ -92,7 +92,7 @@ def _month_at(year_starts: Sequence[tuple[int, int]], instant: int) -> int:
     return month
 
 
-def _in_force(known: Iterable[Version], day: int) -> Iterable[tuple[Version, Subject]]:
+def in_force(known: Iterable[Version], day: int) -> Iterable[tuple[Version, Subject]]:
     """The subjects on a day: each framework's latest version, and of two frameworks with one subject the later."""
     current: dict[str, Version] = {}
     for version in known:

@@ -1,0 +1,1 @@
+"""What each report is asked for: a frozen request, the parameters it knows and their reader. No database, no HTTP."""
