@@ -13,19 +13,32 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
+from schemas.block_sums import DAY_MAX as DAY_MAX
+from schemas.block_sums import Array as Array
+from schemas.block_sums import Base as Base
+from schemas.block_sums import Entries as Entries
+from schemas.block_sums import Ints as Ints
+from schemas.block_sums import any_part, joined_base, joined_entries, sum_by_key, top
+from schemas.block_sums import days_of_months as days_of_months
+from schemas.block_sums import months_of_days as months_of_days
+from schemas.block_sums import months_of_instants as months_of_instants
+from schemas.block_sums import no_base as no_base
+from schemas.block_sums import no_entries as no_entries
+from schemas.block_sums import order_of as order_of
+from schemas.block_sums import reduce_base as reduce_base
+from schemas.block_sums import reduce_entries as reduce_entries
+from schemas.block_sums import select as select
+from schemas.block_sums import start_day as start_day
+from schemas.block_sums import start_instant as start_instant
+from schemas.block_sums import sum_sorted as sum_sorted
 
 OVERALL, ASSESSED = 1, 2
-DAY_MAX = (1 << 14) - 1
-"""Days after the start of a block are told apart up to this one; no block serves that long."""
 
 _HEADER = struct.Struct("<BBBBIII")
 _FORMAT = 1
@@ -35,24 +48,6 @@ _CHANGE_TYPES: dict[int, Any] = {1: np.dtype("<i1"), 2: np.dtype("<i2"), 4: np.d
 
 class InvalidBlock(ValueError):
     """The bytes are not a block of a format that this release reads."""
-
-
-class Base(msgspec.Struct, frozen=True):
-    """Sums at the start of a block: `overall` and `assessed` are (parts, n) beside `keys` (n, rising)."""
-
-    keys: Ints
-    overall: Ints
-    assessed: Ints
-
-
-class Entries(msgspec.Struct, frozen=True):
-    """Changes: instants, keys, days after the block's start, and what is added to either sum, (parts, n)."""
-
-    recorded_at: Ints
-    keys: Ints
-    days: Ints
-    overall: Ints
-    assessed: Ints
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -69,23 +64,6 @@ class Packed(msgspec.Struct, frozen=True):
     flags: Array
     changes: Array
     day_flags: Array
-
-
-def no_base(parts: int) -> Base:
-    """A base without a key."""
-    none = np.zeros((parts, 0), np.int64)
-    return Base(np.zeros(0, np.int64), none, none)
-
-
-def no_entries(parts: int) -> Entries:
-    """No change at all."""
-    none, empty = np.zeros((parts, 0), np.int64), np.zeros(0, np.int64)
-    return Entries(empty, empty, empty, none, none)
-
-
-def start_day(starts: int) -> int:
-    """The ordinal of the first day of a month number (year * 12 + month - 1)."""
-    return date(starts // 12, starts % 12 + 1, 1).toordinal()
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -177,7 +155,7 @@ def _keys_above_zero(keys: Ints, changes: Ints) -> Ints:
     slots, values = keys >> 16, keys & 0xFFFF
     width = int(values.max()) + 1
     if (int(slots.max()) + 1) * width > _TABLE_CELLS_MAX:
-        keys, (totals,) = _sum_by_key(keys, [changes[None, :]])
+        keys, (totals,) = sum_by_key(keys, [changes[None, :]])
         found: Ints = keys[totals[0] > 0]
         return found
     sums = np.bincount(slots * width + values, weights=changes)  # small whole numbers: floats hold them exactly
@@ -216,33 +194,43 @@ def unpack(data: bytes) -> Packed:
 
 
 def pack(starts: int, base: Base, entries: Entries) -> bytes:
-    """Canonical bytes of a base and entries that `reduce_base` and `reduce_entries` gave."""
+    """Canonical bytes of a base and entries that `reduce_base` and `reduce_entries` gave, in their order."""
     parts = base.overall.shape[0]
-    both = (entries.overall == entries.assessed).all(axis=0)
-    overall = ~both & (entries.overall != 0).any(axis=0)
-    assessed = ~both & (entries.assessed != 0).any(axis=0)
-    order = np.concatenate([np.flatnonzero(both), np.flatnonzero(overall), np.flatnonzero(assessed)])
-    flags = np.repeat([OVERALL | ASSESSED, OVERALL, ASSESSED], [both.sum(), overall.sum(), assessed.sum()])
-    changes = np.concatenate(
-        [entries.overall[:, both], entries.overall[:, overall], entries.assessed[:, assessed]], axis=1
-    )
-    recorded_at, keys, days = entries.recorded_at[order], entries.keys[order], entries.days[order]
-    ranks = np.lexsort((flags, days, keys, recorded_at))
-    key_width = _key_width(max(_top(keys), _top(base.keys)))
+    recorded_at, keys, days, flags, changes = _single_sums(entries)
+    key_type = _KEY_TYPES[_key_width(max(top(keys), top(base.keys)))]
     change_width = max(_change_width(a) for a in (changes, base.overall, base.assessed))
-    key_type, change_type = _KEY_TYPES[key_width], _CHANGE_TYPES[change_width]
+    change_type = _CHANGE_TYPES[change_width]
     return b"".join(
         (
-            _HEADER.pack(_FORMAT, key_width, change_width, parts, starts, base.keys.size, keys.size),
+            _HEADER.pack(_FORMAT, key_type.itemsize, change_width, parts, starts, base.keys.size, keys.size),
             base.keys.astype(key_type).tobytes(),
             base.overall.astype(change_type).tobytes(),
             base.assessed.astype(change_type).tobytes(),
-            recorded_at[ranks].astype("<u4").tobytes(),
-            keys[ranks].astype(key_type).tobytes(),
-            (days[ranks] << 2 | flags[ranks]).astype("<u2").tobytes(),
-            np.ascontiguousarray(changes[:, ranks]).astype(change_type).tobytes(),
+            recorded_at.astype("<u4").tobytes(),
+            keys.astype(key_type).tobytes(),
+            (days << 2 | flags).astype("<u2").tobytes(),
+            changes.astype(change_type, order="C").tobytes(),
         )
     )
+
+
+def _single_sums(entries: Entries) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Instants, keys, days, flags and changes: an entry that changes the two sums differently becomes one for each."""
+    overall, assessed = any_part(entries.overall), any_part(entries.assessed)
+    both = ~any_part(entries.overall - entries.assessed)
+    flags = np.where(both, OVERALL | ASSESSED, np.where(overall, OVERALL, ASSESSED))
+    changes = np.where(overall, entries.overall, entries.assessed)
+    split = np.flatnonzero(overall & assessed & ~both)
+    columns = (entries.recorded_at, entries.keys, entries.days)
+    if not split.size:
+        return *columns, flags, changes
+    rows = np.sort(np.concatenate([np.arange(flags.size), split]))
+    second = np.flatnonzero(rows[1:] == rows[:-1]) + 1
+    flags, changes = flags[rows], changes[:, rows]
+    flags[second] = ASSESSED
+    changes[:, second] = entries.assessed[:, split]
+    recorded_at, keys, days = (column[rows] for column in columns)
+    return recorded_at, keys, days, flags, changes
 
 
 def widen(packed: Packed) -> tuple[Base, Entries]:
@@ -260,18 +248,23 @@ def widen(packed: Packed) -> tuple[Base, Entries]:
     )
 
 
+def together(block: bytes | None, tails: Sequence[bytes], parts: int) -> tuple[Base, Entries]:
+    """A block and its tails one after the other, not summed: one base of them all, one list of entries."""
+    packed = [unpack(data) for data in (*((block,) if block is not None else ()), *tails)]
+    if not packed:
+        return no_base(parts), no_entries(parts)
+    bases, entries = zip(*map(widen, packed), strict=True)
+    return joined_base(bases), joined_entries(entries)
+
+
 def gather(block: bytes | None, tails: Sequence[bytes], parts: int) -> tuple[Base, Entries]:
     """A block and its tails as one base and one list of entries; base patches (recorded_at 0) are in the base."""
-    bases, entries = [no_base(parts)], [no_entries(parts)]
-    for data in (*((block,) if block is not None else ()), *tails):
-        base, more = widen(unpack(data))
-        patch = more.recorded_at == 0
-        if patch.any():
-            bases.append(Base(more.keys[patch], more.overall[:, patch], more.assessed[:, patch]))
-            more = select(more, ~patch)
-        bases.append(base)
-        entries.append(more)
-    return reduce_base(bases), reduce_entries(entries)
+    base, entries = together(block, tails, parts)
+    patch = entries.recorded_at == 0
+    if patch.any():
+        patches, entries = select(entries, patch), select(entries, ~patch)
+        base = joined_base([base, Base(patches.keys, patches.overall, patches.assessed)])
+    return reduce_base([base]), reduce_entries([entries])
 
 
 def compact(block: bytes | None, tails: Sequence[bytes], next_starts: int | None) -> bytes:
@@ -286,84 +279,8 @@ def compact(block: bytes | None, tails: Sequence[bytes], next_starts: int | None
     return pack(packed.starts, base, entries)
 
 
-# --- sums --------------------------------------------------------------------------------------------------------
-
-
-def select(entries: Entries, taken: NDArray[np.bool_]) -> Entries:
-    """The entries that `taken` marks."""
-    return Entries(
-        entries.recorded_at[taken],
-        entries.keys[taken],
-        entries.days[taken],
-        entries.overall[:, taken],
-        entries.assessed[:, taken],
-    )
-
-
-def reduce_base(bases: Sequence[Base]) -> Base:
-    """The sum of bases: one entry a key, rising; keys whose sums are 0 go."""
-    keys, (overall, assessed) = _sum_by_key(
-        np.concatenate([b.keys for b in bases]),
-        [np.concatenate([b.overall for b in bases], axis=1), np.concatenate([b.assessed for b in bases], axis=1)],
-    )
-    kept = (overall != 0).any(axis=0) | (assessed != 0).any(axis=0)
-    return Base(keys[kept], overall[:, kept], assessed[:, kept])
-
-
-def reduce_entries(parts: Sequence[Entries]) -> Entries:
-    """One entry for each (recorded_at, key, day), in that order; what cancels out goes."""
-    recorded_at = np.concatenate([e.recorded_at for e in parts])
-    keys = np.concatenate([e.keys for e in parts])
-    days = np.concatenate([e.days for e in parts])
-    overall = np.concatenate([e.overall for e in parts], axis=1)
-    assessed = np.concatenate([e.assessed for e in parts], axis=1)
-    if not keys.size:
-        return Entries(recorded_at, keys, days, overall, assessed)
-    ranks = np.lexsort((days, keys, recorded_at))
-    recorded_at, keys, days = recorded_at[ranks], keys[ranks], days[ranks]
-    new = np.ones(keys.size, bool)
-    new[1:] = (recorded_at[1:] != recorded_at[:-1]) | (keys[1:] != keys[:-1]) | (days[1:] != days[:-1])
-    first = np.flatnonzero(new)
-    overall = np.add.reduceat(overall[:, ranks], first, axis=1)
-    assessed = np.add.reduceat(assessed[:, ranks], first, axis=1)
-    summed = Entries(recorded_at[first], keys[first], days[first], overall, assessed)
-    return select(summed, (overall != 0).any(axis=0) | (assessed != 0).any(axis=0))
-
-
-def months_of_days(days: Ints) -> Ints:
-    """Month numbers (year * 12 + month - 1) of date ordinals."""
-    since_1970 = (days - _EPOCH_DAY).astype("M8[D]")
-    return since_1970.astype("M8[M]").astype(np.int64) + 1970 * 12
-
-
-def days_of_months(months: Ints) -> Ints:
-    """The ordinals of the first days of month numbers."""
-    return (months - 1970 * 12).astype("M8[M]").astype("M8[D]").astype(np.int64) + _EPOCH_DAY
-
-
-def months_of_instants(instants: Ints) -> Ints:
-    """Month numbers, in UTC, of seconds since the epoch."""
-    return months_of_days(instants // 86_400 + _EPOCH_DAY)
-
-
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-
-
-def _sum_by_key(keys: Ints, columns: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
-    if not keys.size:
-        return keys, list(columns)
-    ranks = np.argsort(keys, kind="stable")
-    keys = keys[ranks]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[first], [np.add.reduceat(column[:, ranks], first, axis=1) for column in columns]
-
-
-def _top(keys: Ints) -> int:
-    return int(keys.max()) if keys.size else 0
-
-
-def _key_width(top: int) -> int:
-    return 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
+def _key_width(highest: int) -> int:
+    return 2 if highest < 1 << 16 else 4 if highest < 1 << 32 else 8
 
 
 def _change_width(changes: Ints) -> int:

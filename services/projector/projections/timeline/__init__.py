@@ -91,7 +91,7 @@ def load_school(school: str, detail: Sequence[bytes]) -> SchoolState:
 
 def fold(state: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> Folded:
     """Fold the next facts of the school (offset, fact), in order; changes `state`."""
-    before = packing.mark(state)
+    before, sizes = packing.mark(state), _sizes(state)
     folding = SchoolFold(state)
     folding.fold_all(records)
     old_lanes = {lane: (content.lane.subject, state.spans[lane]) for lane, content in state.contents.items()}
@@ -102,7 +102,9 @@ def fold(state: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> Folded:
         months = {*state.boundaries.get(name, ()), *begins(changes.days, changes.recorded_at, yearly=name == ROSTER)}
         state.boundaries[name] = tuple(sorted(months))
     work, dropped = _work(state, folding, emitted, before, old_lanes)
-    document = encode_document(_document(state))
+    document = state.document
+    if not document or folding.grid_changed or state.groups or _sizes(state) != sizes:
+        document = encode_document(_document(state))
     changed = document if document != state.document else None
     state.document = document
     return Folded(
@@ -121,6 +123,7 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
     tails: list[tuple[BlockKey, bytes]] = []
     for stream in folded.work:
         dealt = deal(stream.entries)
+        earliest = dealt.earliest
         for starts, next_starts in zip(stream.starts, stream.nexts, strict=True):
             key = BlockKey(stream.stream, starts)
             if starts not in stream.existing:
@@ -130,6 +133,8 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
                 else:
                     stored = found[source]
                     made.append((key, next_block(stored.block, stored.tails, starts, stream.year_month)))
+            if next_starts is not None and next_starts <= earliest:
+                continue
             tail = tail_of(starts, next_starts, dealt, stream.year_month)
             if tail is not None:
                 tails.append((key, tail))
@@ -223,6 +228,11 @@ def _source(stream: StreamWork, starts: int) -> BlockKey | None:
 def _needs(stream: StreamWork) -> list[BlockKey]:
     sources = {_source(stream, starts) for starts in stream.starts if starts not in stream.existing}
     return sorted(source for source in sources if source is not None)
+
+
+def _sizes(state: SchoolState) -> tuple[int, ...]:
+    """How long the lists of the document are, which only grow: nothing else of it changes without grid or groups."""
+    return len(state.pupils), len(state.values), len(state.columns), len(state.scores)
 
 
 def _document(state: SchoolState) -> SchoolDocument:

@@ -18,6 +18,8 @@ from services.projector.projections.timeline.school import Span, year_start_day
 
 ROSTER_MONTH = 8
 """Roster blocks start in Septembers (month index from 0)."""
+NEVER = 12 * 10_000
+"""A month after every other."""
 
 
 def begins(days: Ints, recorded_at: Ints, *, yearly: bool) -> list[int]:
@@ -42,41 +44,46 @@ def visible(boundaries: Sequence[int], span: Span) -> tuple[int, ...]:
 
 
 class Dealt(msgspec.Struct, frozen=True):
-    """Changes (absolute days) with the months of their two clocks: the earlier and the later of each."""
+    """Changes (absolute days) with the months of their two clocks: the earlier and the later of each.
+
+    They are in the order of (recorded_at, key, day), so that no block has to sort what it takes of them.
+    """
 
     entries: Entries
     earlier: Ints
     later: Ints
 
+    @property
+    def earliest(self) -> int:
+        """A block that ends before this month has nothing of them."""
+        return int(self.earlier.min()) if self.earlier.size else NEVER
+
 
 def deal(entries: Entries) -> Dealt:
     """Changes, ready to be put into blocks."""
+    entries = blocks.select(entries, blocks.order_of(entries))
     days, told = blocks.months_of_days(entries.days), blocks.months_of_instants(entries.recorded_at)
     return Dealt(entries, np.minimum(days, told), np.maximum(days, told))
 
 
 def tail_of(starts: int, next_starts: int | None, dealt: Dealt, year_month: int | None) -> bytes | None:
     """The bytes that these changes add to a block, or None if it has nothing of them."""
-    patch = dealt.later < starts
-    taken = patch | (dealt.earlier < next_starts) if next_starts is not None else np.ones(patch.size, bool)
-    if not taken.any():
+    old = dealt.later < starts
+    kept = ~old if next_starts is None else ~old & (dealt.earlier < next_starts)
+    entries = dealt.entries
+    patches, added = np.flatnonzero(old), np.flatnonzero(kept)
+    if not patches.size and not added.size:
         return None
-    placed, patch = blocks.select(dealt.entries, taken), patch[taken]
+    patches = patches[np.argsort(entries.keys[patches])]
+    placed = blocks.select(entries, np.concatenate([patches, added]))
     started = blocks.start_day(starts)
     assessed = placed.assessed
     if year_month is not None:
         assessed = np.where(placed.days >= year_start_day(started, year_month), assessed, 0)
-    reduced = blocks.reduce_entries(
-        [
-            Entries(
-                np.where(patch, 0, placed.recorded_at),
-                placed.keys,
-                np.where(patch, 0, np.clip(placed.days - started, 0, blocks.DAY_MAX)),
-                placed.overall,
-                assessed,
-            )
-        ]
-    )
+    days = np.clip(placed.days - started, 0, blocks.DAY_MAX)
+    told = placed.recorded_at.copy()
+    days[: patches.size] = told[: patches.size] = 0
+    reduced = blocks.sum_sorted(Entries(told, placed.keys, days, placed.overall, assessed))
     if not reduced.keys.size:
         return None
     return blocks.pack(starts, blocks.no_base(placed.overall.shape[0]), reduced)
@@ -90,10 +97,10 @@ def empty_block(starts: int, parts: int) -> bytes:
 def next_block(stored: bytes, tails: Sequence[bytes], starts: int, year_month: int | None) -> bytes:
     """The block at `starts`, made of the one that served its months before."""
     packed = blocks.unpack(stored)
-    base, entries = blocks.gather(stored, tails, packed.parts)
+    base, entries = blocks.together(stored, tails, packed.parts)
     before, started = blocks.start_day(packed.starts), blocks.start_day(starts)
     days = entries.days + before
-    past = np.maximum(blocks.months_of_days(days), blocks.months_of_instants(entries.recorded_at)) < starts
+    past = (days < started) & (entries.recorded_at < blocks.start_instant(starts))
     assessed, base_assessed = entries.assessed, base.assessed
     if year_month is not None:
         year_start = year_start_day(started, year_month)
