@@ -24,7 +24,9 @@ from services.access.keys import Keyring
 from services.access.keystore import open_keystore
 from services.access.problems import Problem, is_outage
 from services.query.directory import Directory
+from services.query.facts_reader import FactsReader
 from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
+from services.query.lineage import Lineage
 from services.query.names import Names
 from services.query.openapi import DOCUMENT
 from services.query.pages.problem_texts import PROBLEM_TEXTS
@@ -64,7 +66,8 @@ def create_app(
     names = None
     if log is not None and settings.identity_key is not None:
         names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
-    reporting = Reporting(Reader(pool, partitions), names)
+    lineage = None if log is None else Lineage(log, partitions)
+    reporting = Reporting(Reader(pool, partitions), names, FactsReader(pool, partitions), lineage)
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 
     @asynccontextmanager

@@ -5,13 +5,17 @@ The JSON routes and the pages both go through here, so they cannot differ. What 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from schemas.events import AnyFact
 from services.access.keys import Access
 from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
 from services.query.answers import Listing, Matrix, Members, Overview, ScoreTracking
+from services.query.facts_known import KnownFacts
+from services.query.facts_reader import FactsReader
+from services.query.lineage import Lineage
 from services.query.names import Names, NamesUnavailable
 from services.query.parameters import Asked, Wait
 from services.query.questions import Question, Reading
@@ -58,41 +62,46 @@ def _timed(report: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awa
 class Reporting:
     """Answers requests for reports."""
 
-    def __init__(self, reader: Reader, names: Names | None) -> None:
+    def __init__(
+        self, reader: Reader, names: Names | None, facts: FactsReader | None = None, lineage: Lineage | None = None
+    ) -> None:
         self._reader = reader
         self._names = names
+        self._facts = facts
+        self._lineage = lineage
 
     @_timed("overview")
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
         """The overview. Raises Problem, as every method here."""
-        reading = await self._read(access, overview.question(asked.request), asked.wait)
+        reading = await self.read(access, overview.question(asked.request), asked.wait)
         return overview.answer(reading, asked.request)
 
     @_timed("overview/members")
     async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
         """The pupils behind cells of an overview."""
-        reading = await self._read(access, overview.question(asked.request.overview), asked.wait)
-        return await self._with_names(access, asked.occasion, members.answer(reading, asked.request))
+        reading = await self.read(access, overview.question(asked.request.overview), asked.wait)
+        return await self.with_names(access, asked.occasion, members.answer(reading, asked.request))
 
     @_timed("score-tracking")
     async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
         """Pupils by months."""
-        reading = await self._read(access, score_tracking.question(asked.request), asked.wait)
-        return await self._with_names(access, asked.occasion, score_tracking.answer(reading, asked.request))
+        reading = await self.read(access, score_tracking.question(asked.request), asked.wait)
+        return await self.with_names(access, asked.occasion, score_tracking.answer(reading, asked.request))
 
     @_timed("matrix")
     async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
         """Two measures against each other."""
-        reading = await self._read(access, matrix.question(asked.request), asked.wait)
+        reading = await self.read(access, matrix.question(asked.request), asked.wait)
         return matrix.answer(reading, asked.request)
 
     @_timed("matrix/members")
     async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
         """The pupils behind cells of a matrix."""
-        reading = await self._read(access, matrix.question(asked.request.matrix), asked.wait)
-        return await self._with_names(access, asked.occasion, matrix.answer_members(reading, asked.request))
+        reading = await self.read(access, matrix.question(asked.request.matrix), asked.wait)
+        return await self.with_names(access, asked.occasion, matrix.answer_members(reading, asked.request))
 
-    async def _read(self, access: Access, question: Question, wait: Wait) -> Reading:
+    async def read(self, access: Access, question: Question, wait: Wait) -> Reading:
+        """What a report needs of the views."""
         access.require("read")
         try:
             return await self._reader.read(access, question, min_position=wait.position, wait_seconds=wait.seconds)
@@ -113,7 +122,20 @@ class Reporting:
         except ViewsUnavailable:
             raise _later("The views are not there yet: the projector has not made them.") from None
 
-    async def _with_names(self, access: Access, occasion: Occasion | None, listing: Listing[A]) -> A:
+    async def facts(self, access: Access, reading: Reading) -> Mapping[str, KnownFacts]:
+        """The single facts of each school of a reading."""
+        assert self._facts is not None, "reports of single facts need a reader of facts"
+        try:
+            return await self._facts.read(access, reading)
+        except ViewsUnavailable:
+            raise _later("The views have just been replaced by another version.") from None
+
+    async def facts_at(self, school: str, offsets: Iterable[int]) -> Mapping[int, AnyFact]:
+        """What the log says of facts of a school, by offset; nothing where no log is at hand."""
+        return {} if self._lineage is None else await self._lineage.facts_at(school, offsets)
+
+    async def with_names(self, access: Access, occasion: Occasion | None, listing: Listing[A]) -> A:
+        """The answer with names, for a key that may see them."""
         if not access.may("names"):
             return listing.answer
         if self._names is None or occasion is None:

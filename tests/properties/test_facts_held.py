@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 from fractions import Fraction
 
 import pytest
@@ -36,7 +37,7 @@ def value_of(explained: Explained) -> Value:
     return Value("value", numerator, denominator, int(100 * numerator / denominator + Fraction(1, 2)))
 
 
-def check(known: KnownFacts, said: OracleAnswer, day: object) -> int:
+def check(known: KnownFacts, said: OracleAnswer, day: date) -> int:
     slots, compared = known.held.slot_of, 0
     for (pupil, subject, ability, percent), value in said.values.items():
         year_group = said.pupils[pupil].year_group
@@ -45,7 +46,7 @@ def check(known: KnownFacts, said: OracleAnswer, day: object) -> int:
             measure_of(subject, ability, percent),
             day,
             year_group,
-            said.year_starts,  # type: ignore[arg-type]
+            said.year_starts,
         )
         explained = explain_value(known, asking, None, {})
         assert value_of(explained) == value, (pupil, subject, ability, percent)
@@ -114,7 +115,7 @@ def test_the_sitting_that_counts_is_the_latest_that_stands(number: int) -> None:
             asking = Asking(held.slot_of[pupil], measure, as_at, None, 9)
             lines = explain_value(known, asking, shown, {}).lines
             assert [(line.state, line.why) for line in lines if line.counted] == [(score, "counted")]
-            assert [line for line in lines if line.why != "replaced"][0].counted
+            assert next(line for line in lines if line.why != "replaced").counted
 
 
 def _column_measure(column: str) -> Measure:
