@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.domain.scores import percent
+from services.domain.scoring import PARTS, Scoring
 
 BAND_IDS = ("sig_below", "below", "at", "above", "sig_above")
 AT = 2
@@ -31,6 +32,8 @@ UNUSED = "-"
 """Stands for the cut-off of a band that is not used."""
 _UNREACHED = Decimal(SCORE_MAX + 1)
 _NUMBER = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?")
+_VALUE = re.compile(r"[A-Za-z][A-Za-z0-9._~+*=-]{0,127}|[0-9]+[A-Za-z+*=][A-Za-z0-9._~+*=-]{0,120}")
+"""A value of a scale that is no number."""
 
 BandArray = npt.NDArray[np.int8]
 Mask = npt.NDArray[np.bool_]
@@ -52,10 +55,12 @@ CutOff = Decimal | None
 class Bands(msgspec.Struct, frozen=True):
     """The lower cut-offs of Below, At, Above and Sig Above, rising; at a cut-off the higher band begins.
 
-    A band that is not used is empty: its values fall to the used band below.
+    A band that is not used is empty: its values fall to the used band below. `texts`: values of a scale or test that
+    stand for numbers, from `bind_bands` on in the places of `cut_offs`.
     """
 
     cut_offs: tuple[CutOff, CutOff, CutOff, CutOff]
+    texts: tuple[str, ...] = ()
 
     @property
     def effective(self) -> tuple[Decimal, ...]:
@@ -67,6 +72,8 @@ class Bands(msgspec.Struct, frozen=True):
 
     def shown(self) -> list[int | str]:
         """The cut-offs as answers hold them: whole numbers as numbers, others as decimal strings, `-` = unused."""
+        if self.texts:
+            return list(self.texts)
         return [
             UNUSED if cut is None else int(cut) if cut == int(cut) else format(cut.normalize(), "f")
             for cut in self.cut_offs
@@ -78,18 +85,37 @@ def parse_bands(text: str, *, whole_percent: bool) -> Bands:
     """The bands written as `35,50,70,85`; `whole_percent` for markbook measures (whole numbers 1..100).
 
     No band may be empty unless it is marked unused (`-`): each cut-off is above the one before it, and the first above
-    0. Raises InvalidBands.
+    0. Values of a scale may stand for numbers (`EM,EXS,GDS,-`). Raises InvalidBands.
     """
-    parts = text.split(",")
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4:
         raise InvalidBands("wrong_count", f"four cut-offs such as 35,50,70,85 make five bands; there are {len(parts)}")
-    cuts = [_parse_cut_off(part.strip(), whole_percent=whole_percent) for part in parts]
+    if not whole_percent and all(part == UNUSED or _VALUE.fullmatch(part) for part in parts) and set(parts) != {UNUSED}:
+        return Bands((None, None, None, None), tuple(parts))
+    cuts = [_parse_cut_off(part, whole_percent=whole_percent) for part in parts]
     used = [cut for cut in cuts if cut is not None]
     if not used:
         raise InvalidBands("no_bands", "at least one band is used: give its lower cut-off")
     if any(later <= earlier for earlier, later in pairwise(used)):
         raise InvalidBands("out_of_order", f"each cut-off must be above the one before it: {','.join(map(str, used))}")
     return Bands((cuts[0], cuts[1], cuts[2], cuts[3]))
+
+
+def bind_bands(bands: Bands, scoring: Scoring, measure: str) -> Bands:
+    """The same with the places of its values among those declared. Raises InvalidBands for one that is not."""
+    if not bands.texts:
+        return bands
+    cuts: list[CutOff] = []
+    for text in bands.texts:
+        amount = None if text == UNUSED else scoring.amount(text)
+        if text != UNUSED and amount is None:
+            known = ", ".join(scoring.values) or "numbers only"
+            raise InvalidBands("unknown_scale_value", f"{text!r} is no value of {measure}, which has {known}")
+        cuts.append(None if amount is None else Decimal(amount) / PARTS)
+    used = [cut for cut in cuts if cut is not None]
+    if any(later <= earlier for earlier, later in pairwise(used)):
+        raise InvalidBands("out_of_order", f"each value must stand above the one before it: {','.join(bands.texts)}")
+    return Bands((cuts[0], cuts[1], cuts[2], cuts[3]), bands.texts)
 
 
 def classify(value: int | Decimal | Fraction, bands: Bands) -> int:

@@ -1,36 +1,31 @@
 """Scores and values of judgements as numbers: exact, in thousandths, so that they can be compared with cut-offs.
 
-Cut-offs have at most three decimals, so a number cut down to thousandths lies on the same side of each as the number
-itself. Text to integers only; no float ever stands between.
+Text to integers only; no float ever stands between. How one text is read is `services.domain.scoring`'s.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from services.domain.bands import NO_DATA
-from services.domain.measures import SCORE_PARTS
+from services.domain.scoring import PLAIN, Scoring
+from services.domain.scoring import number as thousandths
 
-_PLACES = len(str(SCORE_PARTS)) - 1
-_HIGHEST = 10**15
-"""Above every cut-off, and within 64 bits."""
-_NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+__all__ = ["NO_CODE", "amounts_of", "codes_of", "thousandths"]
 
-
-def thousandths(text: str) -> int | None:
-    """The number in `text`, in thousandths cut down; what lies below 0 is 0, under every cut-off. None: no number."""
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        return None
-    minus, whole, decimals = match.groups()
-    return 0 if minus else min(int(whole + (decimals or "")[:_PLACES].ljust(_PLACES, "0")), _HIGHEST)
+NO_CODE = -1
 
 
-def amounts_of(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """`thousandths` of each text; NO_DATA for what is no number, because no band can count it (decision 0007)."""
-    found = [thousandths(text) for text in texts]
-    return np.array([NO_DATA if number is None else number for number in found], np.int64)
+def amounts_of(texts: Sequence[str], scoring: Scoring = PLAIN) -> npt.NDArray[np.int64]:
+    """What each text is worth; NO_DATA for what no band can count (decision 0007)."""
+    found = [scoring.amount(text) for text in texts]
+    return np.array([NO_DATA if amount is None else amount for amount in found], np.int64)
+
+
+def codes_of(texts: Sequence[str], scoring: Scoring) -> npt.NDArray[np.int64]:
+    """Of each text the number of the code that it is, or NO_CODE."""
+    found = [scoring.code_number(text) for text in texts]
+    return np.array([NO_CODE if code is None else code for code in found], np.int64)
