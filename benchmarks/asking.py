@@ -87,12 +87,17 @@ class Ours:
 
 
 def questions(count: int, number: int, days_back: int = DAYS_BACK) -> Iterator[Asked]:
-    """Random schools and dates; what was known at the end of that day."""
+    """Random schools and dates, and what was known late that day; no school twice on a day while there are others,
+    and never twice at the same second."""
     rng = random.Random(SEED)
-    for _ in range(number):
-        day = LAST_ON - timedelta(days=rng.randrange(days_back))
-        known_at = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
-        yield Asked((rng.randrange(count),), day, known_at)
+    met: Counter[tuple[int, int]] = Counter()
+    for asked in range(number):
+        school, back = rng.randrange(count), rng.randrange(days_back)
+        while met[school, back] > asked // (count * days_back):
+            school, back = rng.randrange(count), rng.randrange(days_back)
+        day, seconds = LAST_ON - timedelta(days=back), met[school, back] + 1
+        met[school, back] += 1
+        yield Asked((school,), day, datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(1, -seconds))
 
 
 async def interleaved_ms(works: dict[str, list[Call]]) -> Times:

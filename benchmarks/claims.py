@@ -21,9 +21,9 @@ class Scale(NamedTuple):
 SMALL = Scale(full=False, schools=8, rounds=60, facts=20_000)
 FULL = Scale(full=True, schools=200, rounds=200, facts=100_000)
 
-ON_STAGE = ("reads", "trust", "tracking", "http_reads", "disk_and_wal", "stage_memory", "rebuild")
+ON_STAGE = ("reads", "trust", "tracking", "request", "http_reads", "disk_and_wal", "stage_memory", "rebuild")
 ALONE = (
-    *("history", "projection", "log_append", "http_ingest", "visible"),
+    *("history", "growth", "projection", "log_append", "http_ingest", "visible"),
     *("breakdown", "intake", "memory", "reporting", "names", "oulad", "command"),
 )
 ADAPTED = ("intake", "memory", "reporting", "names", "oulad", "command")

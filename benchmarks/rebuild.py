@@ -14,6 +14,7 @@ from benchmarks.stage import Stage
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS
 from services.projector.comparison import compare
 from services.projector.feed import Feed
+from services.projector.keeping import BLOCKS, Keeping
 from services.projector.loop import Loop, Pace
 from services.projector.projections import timeline
 from services.projector.tables import create_tables
@@ -72,13 +73,16 @@ async def _peer(stage: Stage) -> float:
     return await asyncio.to_thread(project_by_eventsourcing, url, len(judged))
 
 
-async def fold_live(pool: asyncpg.Pool, log: EmbeddedLog, facts: int, pace: Pace | None = None) -> float:
+async def fold_live(
+    pool: asyncpg.Pool, log: EmbeddedLog, facts: int, pace: Pace | None = None, keeping: Keeping = BLOCKS
+) -> float:
     """The seconds until the loop of the projector has folded everything."""
     await create_tables(pool, timeline.NAME, timeline.VERSION)
     feed = Feed(timeline.NAME, timeline.VERSION, FACTS.name, await log.log_id(FACTS.name), EMBEDDED_PARTITIONS)
     stop = asyncio.Event()
     started = time.perf_counter()
-    folding = asyncio.create_task(Loop(pool, log, feed, timeline, "benchmark of the loop", pace or Pace()).run(stop))
+    loop = Loop(pool, log, feed, timeline, "benchmark of the loop", pace or Pace(), keeping=keeping)
+    folding = asyncio.create_task(loop.run(stop))
     while not folding.done() and await pool.fetchval("SELECT sum(facts) FROM projection.partition") != facts:  # noqa: ASYNC110
         await asyncio.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - started

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import duckdb
 import numpy as np
 
-from benchmarks.load import COLUMNS, EPOCH, FOREVER, HALVES, OBJECTIVES, SUBJECTS, School
+from benchmarks.load import COLUMNS, EPOCH, FOREVER, PRIMARY, SUBJECTS, School
 
 Cells = Counter[tuple[str, str, str]]
 """Pupils by row id, subject (or `combined`) and band (or `working_at_or_above`)."""
 
+_CUT_BANDS = ("below", "at", "above", "sig_above")
 _TABLES = """
 CREATE TABLE enrolment (school int, pupil int, starts_on date, ends_on date);
 CREATE TABLE membership (school int, pupil int, code text, starts_on date, ends_on date);
@@ -38,11 +39,11 @@ _ANSWER = """
              LEFT JOIN latest l ON l.school = roll.school AND l.pupil = roll.pupil AND l.subject = s.subject
              GROUP BY roll.school, roll.pupil, s.subject)
 , banded AS (SELECT school, pupil, subject, CASE WHEN total IS NULL THEN 'no_data' ELSE
-                (CASE WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= 66 THEN 'sig_above'
-                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= 51 THEN 'above'
-                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= 36 THEN 'at'
-                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= 21 THEN 'below' ELSE 'sig_below' END) END
-                AS band FROM scored)
+                (CASE WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= {cut_sig_above} THEN 'sig_above'
+                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= {cut_above} THEN 'above'
+                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= {cut_at} THEN 'at'
+                      WHEN ((200 * total + {whole}) {div} (2 * {whole})) >= {cut_below} THEN 'below'
+                      ELSE 'sig_below' END) END AS band FROM scored)
 , coded AS (SELECT roll.school, roll.pupil, m.code FROM roll
             JOIN membership m ON m.school = roll.school AND m.pupil = roll.pupil
              AND m.starts_on <= {day} AND m.ends_on >= {day}
@@ -73,10 +74,21 @@ _LATEST_PACKED = """
 """
 
 
-def _query(latest: str, placeholders: Sequence[str], divide: str, count: int) -> str:
+class Marking(NamedTuple):
+    """What all objectives are worth together, and the cut-offs of four bands."""
+
+    whole: int = PRIMARY.whole
+    cuts: tuple[int, int, int, int] = (21, 36, 51, 66)
+
+
+USUAL = Marking()
+
+
+def _query(latest: str, placeholders: Sequence[str], divide: str, count: int, marking: Marking) -> str:
     schools, day, known, subjects = placeholders
-    parts = {"schools": schools, "day": day, "known": known, "subjects": subjects}
-    return (_ROLL + latest + _ANSWER).format(**parts, whole=2 * OBJECTIVES, div=divide, count=count)
+    parts: dict[str, object] = {"schools": schools, "day": day, "known": known, "subjects": subjects}
+    parts |= {f"cut_{band}": cut for band, cut in zip(_CUT_BANDS, marking.cuts, strict=True)}
+    return (_ROLL + latest + _ANSWER).format(**parts, whole=marking.whole, div=divide, count=count)
 
 
 def _cells(rows: Iterable[Sequence[Any]]) -> Cells:
@@ -87,19 +99,21 @@ def _cells(rows: Iterable[Sequence[Any]]) -> Cells:
 
 
 def _judgement_rows(number: int, school: School) -> Iterable[tuple[Any, ...]]:
-    columns = dict(zip(COLUMNS, (school.assessments[name].tolist() for name in COLUMNS), strict=True))
+    columns = {name: school.assessments[name].tolist() for name in COLUMNS}
+    columns["worth"] = school.framework.worth(school.assessments["state"]).tolist()
     days = {day: EPOCH + timedelta(days=day) for day in set(columns["day"])}
-    for subject, pupil, year, objective, day, told_at, state in zip(
-        *(columns[name] for name in ("subject", "pupil", "year", "objective", "day", "told_at", "state")), strict=True
+    for subject, pupil, year, objective, day, told_at, worth in zip(
+        *(columns[name] for name in ("subject", "pupil", "year", "objective", "day", "told_at", "worth")), strict=True
     ):
-        yield number, subject, pupil, year, objective, days[day], told_at, HALVES[state]
+        yield number, subject, pupil, year, objective, days[day], told_at, worth
 
 
 class PostgresRows:
     """PostgreSQL on rows, in a database of its own."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, marking: Marking = USUAL) -> None:
         self.connection = connection
+        self._marking = marking
 
     async def fill(self, schools: Iterable[tuple[int, School]]) -> None:
         """Make the tables and the indexes."""
@@ -115,7 +129,7 @@ class PostgresRows:
     async def overview(self, schools: list[int], subjects: list[int], day: date, known: int) -> Cells:
         """The overview of these schools."""
         places = ("$1::int[]", "$2::date", "$3::bigint", "$4::int[]")
-        query = _query(_LATEST_DISTINCT, places, "/", len(subjects))
+        query = _query(_LATEST_DISTINCT, places, "/", len(subjects), self._marking)
         return _cells(await self.connection.fetch(query, schools, day, known, subjects))
 
 
@@ -130,7 +144,7 @@ class DuckRows:
         """Make the tables."""
         for number, school in schools:
             by = school.assessments
-            halves = np.array(HALVES)[by["state"]]
+            halves = PRIMARY.worth(by["state"])
             judged = {
                 "school": np.full(school.judgements(), number),
                 **{name: by[name] for name in ("subject", "pupil", "year", "objective", "day", "told_at")},
@@ -150,7 +164,8 @@ class DuckRows:
 
     def overview(self, schools: list[int], subjects: list[int], day: date, known: int) -> Cells:
         """The overview of these schools."""
-        query = _query(_LATEST_PACKED, ("$schools", "$day::date", "$known", "$subjects"), "//", len(subjects))
+        places = ("$schools", "$day::date", "$known", "$subjects")
+        query = _query(_LATEST_PACKED, places, "//", len(subjects), USUAL)
         asked = {"schools": schools, "day": day, "known": known, "subjects": subjects}
         return _cells(self._connection.execute(query, asked).fetchall())
 
