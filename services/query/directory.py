@@ -37,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     `abilities` by subject; `yearly`: the subjects whose objectives are tagged with a year group.
     `columns`: the names of its tests and judgements, which are those of their measures.
+    `values`: those of each characteristic.
     """
 
     school: str
@@ -48,6 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
     groups: tuple[str, ...]
     characteristics: tuple[str, ...]
     columns: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = {}
 
     def trusts_on(self, day: date) -> list[str]:
         """The trusts that the school belongs to on a day."""
@@ -88,9 +90,21 @@ class Choices(msgspec.Struct, frozen=True):
         """The groups of these schools, or of all."""
         return _in_order(name for entry in self._chosen(schools) for name in entry.groups)
 
-    def characteristics(self, schools: Sequence[str] = ()) -> list[str]:
-        """The names of the characteristics of these schools, or of all."""
-        return _in_order(name for entry in self._chosen(schools) for name in entry.characteristics)
+    def characteristics(self, schools: Sequence[str] = ()) -> dict[str, list[str]]:
+        """The characteristics of these schools, or of all, with their values."""
+        chosen = self._chosen(schools)
+        names = _in_order(name for entry in chosen for name in entry.characteristics)
+        return {name: _in_order(value for entry in chosen for value in entry.values.get(name, ())) for name in names}
+
+    def subjects(self, schools: Sequence[str] = ()) -> list[str]:
+        """The subjects of the markbooks of these schools, or of all."""
+        return _in_order(subject for entry in self._chosen(schools) for subject in entry.abilities)
+
+    def abilities(self, schools: Sequence[str] = ()) -> list[str]:
+        """The abilities of the markbooks of these schools, or of all, whatever the subject."""
+        return _in_order(
+            ability for entry in self._chosen(schools) for names in entry.abilities.values() for ability in names
+        )
 
     def ready_measures(self, schools: Sequence[str] = ()) -> dict[str, str]:
         """By subject, the measure to begin with: of each pupil's own year where the curriculum knows years."""
@@ -174,7 +188,16 @@ def _summarise(document: SchoolDocument) -> Entry:
         groups=tuple(value.name for value in document.values if value.kind == "group"),
         characteristics=tuple(dict.fromkeys(value.name for value in document.values if value.kind == "characteristic")),
         columns=document.columns,
+        values=_values(document),
     )
+
+
+def _values(document: SchoolDocument) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for each in document.values:
+        if each.kind == "characteristic" and each.value:
+            found.setdefault(each.name, {})[each.value] = None
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

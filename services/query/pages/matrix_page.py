@@ -1,152 +1,172 @@
-"""The context of the matrix page and of the list of pupils behind its cells. It repeats numbers and computes none.
-
-Pure: the answer, the parameters and the choices come in.
-"""
+"""The matrix as a page: pupils by their bands in two measures, each number leading to its pupils. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from services.access.problems import Problem
 from services.domain.bands import BAND_IDS
-from services.query.answers import Matrix, MeasureOn, Members
-from services.query.directory import Choices
-from services.query.pages.overview_form import Pairs, address
-from services.query.pages.page_parts import field_errors, form_choices, show_pupil, whom
-from services.query.pages.plain_form import fields_of_parameters
-from services.query.pages.wording import BAND_WORDS, BANDS, Band, count_and_percent, cut_off_labels, long_date
-from services.query.pages.wording import measure_label as measure_words
+from services.query.answers import Matrix, MeasureOn
+from services.query.pages.addresses import Pairs, many, report_pairs
+from services.query.pages.band_tables import legend
+from services.query.pages.blocks import Block, Cell, Column, Picking, Row, Table, Tone, Words
+from services.query.pages.forms import Field, Section
+from services.query.pages.page import ROOT, Page, Shown
+from services.query.pages.sections import DATES, ON_ROSTER_OF, PUPILS, SETTINGS
+from services.query.pages.wording import (
+    BAND_WORDS,
+    BANDS,
+    HIDDEN,
+    count_and_percent,
+    long_date,
+    measure_label,
+    pupils_words,
+)
 
-MATRIX_PATH = "/reports/matrix"
 NO_BAND = "none"
-FIELDS: Mapping[str, str] = {
-    "school": "Schools",
-    "trust": "Trust",
-    "first": "First measure",
-    "first_bands": "Cut-offs of the first",
-    "second": "Second measure",
-    "second_bands": "Cut-offs of the second",
-    "on": "Roster of",
-    "as_at": "As at",
-    "as_known_at": "As known at",
-    "year_group": "Year groups",
-    "group": "Groups",
-    "filter": "Characteristics",
+_WORDS = {**BAND_WORDS, NO_BAND: "No band"}
+_PARTS = {
+    "on": "in the same band in both (on the diagonal)",
+    "above": "in a higher band in the second than in the first",
+    "below": "in a lower band in the second than in the first",
 }
-_NOT_OF_A_LINK = ("min_position", "wait_seconds", "cell", "limit", "cursor")
-_WORDS: Mapping[str, str] = {**BAND_WORDS, NO_BAND: "No band"}
-_PARTS = {"on": "in the same band", "above": "in a higher band in the second", "below": "in a lower band in the second"}
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """A count that leads to its pupils; `part`: on, above or below the diagonal, or none of them."""
-
-    pupils: int
-    label: str
-    href: str
-    part: str = ""
-
-
-class Side(msgspec.Struct, frozen=True):
-    """A measure of the matrix in words, with what each of its bands holds."""
-
-    name: str
-    limits: tuple[str, ...]
-
-
-def matrix_context(pairs: Pairs, choices: Choices, answer: Matrix | None, problem: Problem | None) -> dict[str, Any]:
-    """What `matrix.html` shows: the matrix, or the form alone, and what was wrong with the parameters."""
-    fields = fields_of_parameters(pairs)
-    errors = [] if problem is None else field_errors(problem, FIELDS)
-    wrong: dict[str, list[str]] = {}
-    for error in errors:
-        wrong.setdefault(error.anchor, []).append(error.detail)
-    link = _report_pairs(pairs)
-    names = {entry.school: entry.name for entry in choices.schools}
-    return {
-        "form": fields,
-        "choices": form_choices(choices, fields.get("school", ())),
-        "errors": errors,
-        "wrong": wrong,
-        "answer": answer,
-        "whom": whom(pairs, names),
-        "csv_href": address(f"{MATRIX_PATH}.csv", link),
-        "workbook_href": address(f"{MATRIX_PATH}.xlsx", link),
-        **({} if answer is None else _shown(answer, link)),
-    }
+def _show(shown: Shown) -> Sequence[Block]:
+    answer: Matrix = shown.answer
+    first, second = _side(answer.first), _side(answer.second)
+    blocks: list[Block] = [_table(shown, first, second), _summary(answer)]
+    if answer.unplotted:
+        blocks.append(
+            Words(
+                title="Not in the matrix",
+                sentences=("These pupils have no data in a measure, or it does not apply to them.",),
+                links=tuple(
+                    _cell(shown, each.first or NO_BAND, each.second or NO_BAND, each.pupils, named=True)
+                    for each in answer.unplotted
+                ),
+            )
+        )
+    for title, side in ((f"First: {first}", answer.first), (f"Second: {second}", answer.second)):
+        blocks.append(legend(shown, title, side.bands or (), whole_percent=side.id.startswith("markbook:")))
+    return blocks
 
 
-def matrix_members_context(pairs: Pairs, choices: Choices, answer: Members, named: bool) -> dict[str, Any]:
-    """What `members.html` shows of the cells of a matrix."""
-    names = {entry.school: entry.name for entry in choices.schools}
-    without_cursor = [(name, value) for name, value in pairs if name != "cursor"]
-    path = f"{MATRIX_PATH}/members"
-    return {
-        "answer": answer,
-        "named": named,
-        "row": whom(pairs, names),
-        "cells": [_cell_words(value) for name, value in pairs if name == "cell"],
-        "measures": [_dated_words(value) for side in ("first", "second") for name, value in pairs if name == side],
-        "pupils": [show_pupil(pupil, names, named) for pupil in answer.pupils],
-        "back": "matrix",
-        "back_href": address(MATRIX_PATH, _report_pairs(pairs)),
-        "csv_href": address(f"{path}.csv", without_cursor),
-        "workbook_href": address(f"{path}.xlsx", without_cursor),
-        "next_href": answer.next and address(path, [*without_cursor, ("cursor", answer.next)]),
-    }
+def _table(shown: Shown, first: str, second: str) -> Table:
+    answer: Matrix = shown.answer
+    lines = [
+        Row(
+            head=Cell(text=band.word, band=band),
+            cells=tuple(
+                _cell(shown, band.id, other.id, answer.counts[row][column], named=False)
+                for column, other in enumerate(BANDS)
+            ),
+        )
+        for row, band in enumerate(BANDS)
+    ]
+    return Table(
+        title="Pupils by their bands in both measures",
+        of=f"Down: {first}. Across: {second}. {shown.of}",
+        sentence=_sentence(answer),
+        kind="matrix",
+        head=(Column(text="First ↓, second →"), *(Column(text=band.word, band=band, number=True) for band in BANDS)),
+        rows=tuple(reversed(lines)),
+        picking=Picking(
+            action=f"{ROOT}/{shown.report}/members",
+            pairs=tuple(report_pairs(shown.pairs)),
+            button="Show the pupils of the ticked cells",
+        )
+        if f"{shown.report}/members" in shown.pages
+        else None,
+    )
 
 
-def _shown(answer: Matrix, link: Pairs) -> dict[str, Any]:
+def _sentence(answer: Matrix) -> str:
     overlay = answer.overlay
-    return {
-        "first": _side(answer.first),
-        "second": _side(answer.second),
-        "lines": [
-            (first, [_cell(link, first.id, second.id, answer.counts[row][column]) for column, second in _numbered()])
-            for row, first in _numbered()
-        ],
-        "unplotted": [
-            _cell(link, each.first or NO_BAND, each.second or NO_BAND, each.pupils) for each in answer.unplotted
-        ],
-        "plotted": sum(sum(row) for row in answer.counts),
-        "overlay": [
-            f"{count_and_percent(share.pupils, share.percent)} {_PARTS[part]}"
-            for part, share in (("on", overlay.on), ("above", overlay.above), ("below", overlay.below))
-        ],
-    }
+    if overlay.on.pupils is None:
+        return ""
+    plotted = overlay.on.pupils + overlay.above.pupils + overlay.below.pupils
+    return (
+        f"Of {pupils_words(plotted)} with a band in both, {overlay.on.pupils} are in the same band, "
+        f"{overlay.above.pupils} in a higher and {overlay.below.pupils} in a lower one in the second."
+    )
 
 
-def _numbered() -> Sequence[tuple[int, Band]]:
-    return tuple(enumerate(BANDS))
+def _summary(answer: Matrix) -> Words:
+    overlay = answer.overlay
+    said = [
+        f"{count_and_percent(share.pupils, share.percent)} {_PARTS[part]}"
+        for part, share in (("on", overlay.on), ("above", overlay.above), ("below", overlay.below))
+    ]
+    missing = getattr(answer, "not_meeting", None)
+    for side in ("first", "second"):
+        share = getattr(missing, side, None)
+        if share is not None:
+            said.append(f"{count_and_percent(share.pupils, share.percent)} below At in the {side}")
+    return Words(title="Overlay", sentences=tuple(said))
 
 
-def _cell(link: Pairs, first: str, second: str, pupils: int) -> Cell:
-    part = ""
-    if NO_BAND not in (first, second):
-        difference = BAND_IDS.index(second) - BAND_IDS.index(first)
-        part = "above" if difference > 0 else "below" if difference < 0 else "on"
+def _cell(shown: Shown, first: str, second: str, pupils: int | None, *, named: bool) -> Cell:
     cell = f"{first}:{second}"
-    href = address(f"{MATRIX_PATH}/members", [*link, ("cell", cell)])
-    return Cell(pupils, _cell_words(cell), href, part)
+    words = _cell_words(cell, ())
+    plotted = NO_BAND not in (first, second)
+    return Cell(
+        text=HIDDEN if pupils is None else str(pupils),
+        note=words if named else "",
+        href="" if pupils is None else shown.members(("cell", cell)),
+        label=f"{pupils} pupils, {words}: show pupils",
+        tone=_part(first, second) if plotted else "",
+        number=not named,
+        pick=cell if plotted and pupils else "",
+    )
 
 
-def _cell_words(cell: str) -> str:
-    first, _, second = cell.partition(":")
+def _part(first: str, second: str) -> Tone:
+    difference = BAND_IDS.index(second) - BAND_IDS.index(first)
+    return "above" if difference > 0 else "below" if difference < 0 else "on"
+
+
+def _cell_words(cell: str, _: Pairs) -> str:
+    first, _colon, second = cell.partition(":")
     return f"{_WORDS.get(first, first)} in the first, {_WORDS.get(second, second)} in the second"
 
 
-def _side(side: MeasureOn) -> Side:
-    limits = cut_off_labels(side.bands, whole=side.id.startswith("markbook:"))
-    return Side(f"{measure_words(side.id)}, {long_date(side.on)}", tuple(limits))
+def _side(side: MeasureOn) -> str:
+    return f"{measure_label(side.id)}, {long_date(side.on)}"
 
 
-def _dated_words(text: str) -> str:
-    measure, at, day = text.partition("@")
-    return f"{measure_words(measure)}, {day}" if at else measure_words(measure)
+def _columns(pairs: Pairs) -> list[str]:
+    return [measure_label(value) for side in ("first", "second") for value in many(pairs, side)]
 
 
-def _report_pairs(pairs: Pairs) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in pairs if name not in _NOT_OF_A_LINK]
+def _count(answer: Any) -> int | None:
+    counts = [count for row in answer.counts for count in row] + [each.pupils for each in answer.unplotted]
+    return None if None in counts else sum(counts)
+
+
+def _fields(side: str, words: str) -> tuple[Field, ...]:
+    return (
+        Field(kind="measure", name=side, label=f"{words} measure"),
+        Field(kind="date", name=f"{side}_day", label=f"{words} measure on", hint="Empty: the date of the report."),
+        Field(kind="cut_offs", name=f"{side}_bands", label=f"{words} measure: lowest value of each band"),
+    )
+
+
+MATRIX = Page(
+    report="matrix",
+    title="Matrix",
+    about="Two measures against each other: who is where you would expect, and who is not.",
+    sections=(
+        PUPILS,
+        Section(title="First measure (down)", fields=_fields("first", "First")),
+        Section(title="Second measure (across)", fields=_fields("second", "Second")),
+        Section(title="How to compare", fields=(SETTINGS, ON_ROSTER_OF)),
+        DATES,
+    ),
+    show=_show,
+    count=_count,
+    cell_words=_cell_words,
+    columns=_columns,
+    movable=True,
+    button="Show the matrix",
+)

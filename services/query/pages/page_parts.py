@@ -5,7 +5,7 @@ Pure: the answer, the parameters and the choices come in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,8 +13,17 @@ import msgspec
 from services.access.problems import Problem
 from services.query.answers import PupilMonths, PupilValues, Value
 from services.query.directory import Choices
-from services.query.pages.overview_form import Pairs
-from services.query.pages.wording import BANDS, Band, long_date, row_label
+from services.query.pages.addresses import Pairs
+from services.query.pages.wording import (
+    BANDS,
+    Band,
+    in_words,
+    long_date,
+    measure_group,
+    measure_label,
+    row_label,
+    year_group_words,
+)
 
 NAMED_SCHOOLS_MAX = 3
 SUGGESTIONS_MAX = 300
@@ -54,7 +63,7 @@ def field_errors(problem: Problem, fields: Mapping[str, str]) -> list[FieldError
     """The faults of the parameters at the fields of a form; `fields`: what each is called."""
     if not problem.errors:
         return [FieldError("Schools", "school", problem.detail)]
-    return [
+    found = [
         FieldError(
             field=fields.get(error.parameter or "", error.parameter or "Address"),
             anchor=error.parameter if error.parameter and error.parameter in fields else "parameters",
@@ -62,22 +71,38 @@ def field_errors(problem: Problem, fields: Mapping[str, str]) -> list[FieldError
         )
         for error in problem.errors
     ]
+    return list(dict.fromkeys(found))
 
 
-def form_choices(choices: Choices, schools: Sequence[str]) -> dict[str, Any]:
-    """What the fields of a form offer when these schools are chosen."""
+def form_choices(choices: Choices, schools: Sequence[str], chosen: Sequence[str] = ()) -> dict[str, Any]:
+    """What the fields of a form offer when these schools are chosen; `chosen`: measures to offer in any case."""
     characteristics = choices.characteristics(schools)
-    breakdowns = [("school", "School"), ("year-group", "Year group"), ("group", "Group")]
-    breakdowns += [(f"characteristic:{_escape(name)}", name) for name in characteristics]
+    breakdowns = [("school", "School"), ("year-group", "Year group"), ("group", "Class or group")]
+    breakdowns += [(f"characteristic:{escape(name)}", in_words(name)) for name in characteristics]
+    measures = choices.measures(schools)[:SUGGESTIONS_MAX]
     return {
         "schools": [(entry.school, entry.name) for entry in choices.schools],
         "trusts": choices.trusts,
-        "measures": choices.measures(schools)[:SUGGESTIONS_MAX],
+        "measures": grouped_measures([*(name for name in chosen if name not in measures), *measures]),
+        "markbook_measures": grouped_measures(choices.markbook_measures(schools)[:SUGGESTIONS_MAX]),
         "year_groups": choices.year_groups(schools),
         "groups": choices.groups(schools)[:SUGGESTIONS_MAX],
+        "subjects": choices.subjects(schools),
+        "abilities": choices.abilities(schools),
         "by": breakdowns,
-        "filters": [f"{_escape(name)}:" for name in characteristics],
+        "filters": [
+            (in_words(name), [(f"{escape(name)}:{escape(value)}", value) for value in values])
+            for name, values in characteristics.items()
+        ],
     }
+
+
+def grouped_measures(measures: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Measures under the names of their subjects, or of what they are."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for measure in measures:
+        groups.setdefault(measure_group(measure), []).append((measure, measure_label(measure)))
+    return list(groups.items())
 
 
 def whom(pairs: Pairs, names: Mapping[str, str]) -> str:
@@ -85,7 +110,7 @@ def whom(pairs: Pairs, names: Mapping[str, str]) -> str:
     schools = [names.get(value, value) for name, value in pairs if name == "school"]
     trusts = [f"Trust {value}" for name, value in pairs if name == "trust"]
     shown = schools if len(schools) <= NAMED_SCHOOLS_MAX else [f"{len(schools)} schools"]
-    narrowed = [f"year group {value}" for name, value in pairs if name == "year_group"]
+    narrowed = [year_group_words(value) for name, value in pairs if name == "year_group"]
     narrowed += [f"group {value}" for name, value in pairs if name == "group"]
     narrowed += [row_label(f"characteristic:{value}", names) for name, value in pairs if name == "filter"]
     return ", ".join([*trusts, *shown, *narrowed])
@@ -118,5 +143,6 @@ def show_value(value: Value) -> ShownValue:
     return ShownValue(text, exact, _BAND_OF.get(value.band or ""))
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
+    """A name or value as a part of a row id or a filter."""
     return name.replace("%", "%25").replace(":", "%3A")

@@ -1,13 +1,14 @@
 """The pages: who may see them, what they read, which template they use. They work without JavaScript.
 
 A page takes the parameters of its report. Who is not signed in is sent to sign in and back; other refusals are pages.
+What a report's page shows is said in `catalogue`: a new report needs no route of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,33 +19,39 @@ from msgspec import UNSET
 
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, as_response, problem_of, request_id_of
-from services.query.answers import Matrix, Members, ScoreTracking
 from services.query.directory import Choices, Directory
 from services.query.pages import sessions
-from services.query.pages.matrix_page import MATRIX_PATH, matrix_context, matrix_members_context
-from services.query.pages.overview_form import DEFAULT_CUT_OFFS, Pairs, address, is_form, parameters_of_form
-from services.query.pages.overview_page import OVERVIEW_PATH, members_context, overview_context
-from services.query.pages.plain_form import parameters_of_plain_form
-from services.query.pages.render import HTML_MEDIA_TYPE, ICON, STYLE_SHEET, render
-from services.query.pages.score_tracking_page import SCORE_TRACKING_PATH, score_tracking_context
-from services.query.parameter_values import today_of
-from services.query.parameters import (
-    read_matrix,
-    read_matrix_members,
-    read_overview,
-    read_overview_members,
-    read_score_tracking,
+from services.query.pages.addresses import address, without
+from services.query.pages.catalogue import MAIN, PAGES
+from services.query.pages.forms import EXAMPLE_CUT_OFFS, is_form, parameters_of_form
+from services.query.pages.members_page import members_context
+from services.query.pages.page import CHOOSE, ROOT, Opened, Page, find_chart, page_context
+from services.query.pages.render import (
+    HTML_MEDIA_TYPE,
+    ICON,
+    SCRIPT,
+    STYLE_SHEET,
+    SVG_MEDIA_TYPE,
+    render,
+    render_chart,
 )
+from services.query.pages.wording import in_words
+from services.query.parameter_values import today_of
 from services.query.query_string import decode_query
 from services.query.reporting import Reporting
-from services.query.routes import FORMS, REPORTS, answer_as_asked, with_occasion
+from services.query.routes import FORMS, REPORTS, Report, answer_as_asked, with_occasion
 
 FORM_BYTES_MAX = 16 * 1024
 _ON_THE_PAGE = (403, 404, 422)
 """Refusals that the form itself shows, because other fields can mend them."""
 
+_CORE = ("reading", "writing", "maths")
+"""The subjects that primary schools look at together."""
+
 PageRequest = Request[Any, Any, Any]
-A = TypeVar("A", Matrix, ScoreTracking)
+_REPORT_AT: Mapping[str, Report] = {report.path: report for report in REPORTS}
+_SHOWN = tuple(page for page in PAGES if page.report in _REPORT_AT)
+_MENU = tuple(page for page in _SHOWN if page.report in MAIN)
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -59,7 +66,8 @@ class Site(msgspec.Struct, frozen=True):
 
 def page_handlers(site: Site) -> list[HTTPRouteHandler]:
     """The route of each page."""
-    return [*_report_pages(site), *_further_report_pages(site), *_session_pages(site), *_open_pages(site)]
+    reports = [handler for page in _SHOWN for handler in _report_pages(site, page)]
+    return [*_home_pages(site), *reports, *_session_pages(site), *_open_pages(site)]
 
 
 def as_page(request: PageRequest, error: Exception) -> Response[bytes] | Redirect:
@@ -82,118 +90,112 @@ def as_page(request: PageRequest, error: Exception) -> Response[bytes] | Redirec
     return _page(body, status=problem.status, headers=problem.headers)
 
 
-def _report_pages(site: Site) -> list[HTTPRouteHandler]:
+def _home_pages(site: Site) -> list[HTTPRouteHandler]:
     @get("/", name="home")
     async def show_home(request: PageRequest) -> Response[bytes]:
         access = await sessions.access_of_request(request, site.keyring)
         choices = await site.directory.choices(access, today_of(site.clock()))
-        return _page(render("home.html", who=access.name, **_home_context(choices, site.clock())))
+        return _page(_render("home.html", access, **_home_context(choices, site.clock())))
 
-    @get(OVERVIEW_PATH, name="overview page")
-    async def show_overview(request: PageRequest) -> Response[bytes] | Redirect:
+    @get(ROOT, name="all reports")
+    async def show_reports(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        return _page(_render("reports.html", access, pages=_SHOWN))
+
+    @get([f"{ROOT}/{report.path}.{form}" for report in REPORTS for form in FORMS], name="download")
+    async def download(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        path = request.scope["path"].removeprefix(f"{ROOT}/").rpartition(".")[0]
+        return await answer_as_asked(_REPORT_AT[path], site.reporting, access, request, site.clock())
+
+    return [show_home, show_reports, download]
+
+
+def _report_pages(site: Site, page: Page) -> list[HTTPRouteHandler]:
+    """A report under its own form, the pupils behind it, its charts as pictures."""
+    path, report = f"{ROOT}/{page.report}", _REPORT_AT[page.report]
+
+    @get(path, name=f"{page.report} page")
+    async def show_report(request: PageRequest) -> Response[bytes] | Redirect:
         access = await sessions.access_of_request(request, site.keyring)
         access.require("read")
         pairs = decode_query(request.scope["query_string"])
         if is_form(pairs):
-            return Redirect(address(OVERVIEW_PATH, parameters_of_form(pairs)), status_code=303)
-        return await _overview_page(site, access, pairs, request.scope["query_string"])
+            return Redirect(address(path, parameters_of_form(pairs)), status_code=303)
+        opened = await _open(site, request, access, page, report)
+        body = _render("report.html", access, **page_context(opened))
+        return _page(body, status=200 if opened.problem is None else opened.problem.status)
 
-    @get(f"{OVERVIEW_PATH}/members", name="members page")
+    @get(f"{path}.svg", name=f"{page.report} picture")
+    async def send_chart(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        wanted = next((value for name, value in decode_query(request.scope["query_string"]) if name == "chart"), "")
+        opened = await _open(site, request, access, page, report)
+        if opened.problem is not None:
+            raise opened.problem
+        chart = None if opened.answer is None else find_chart(opened, wanted)
+        if chart is None:
+            raise Problem(404, "not_found", "There is no such graph", "Open the report and save the graph from there.")
+        headers = {
+            "Cache-Control": "private, no-store",
+            "Content-Disposition": f'attachment; filename="{page.report}-{chart.id}.svg"',
+        }
+        return Response(render_chart(chart), media_type=SVG_MEDIA_TYPE, headers=headers)
+
+    handlers: list[HTTPRouteHandler] = [show_report, send_chart]
+    if f"{page.report}/members" in _REPORT_AT:
+        handlers.append(_members_page(site, page))
+    return handlers
+
+
+def _members_page(site: Site, page: Page) -> HTTPRouteHandler:
+    report = _REPORT_AT[f"{page.report}/members"]
+
+    @get(f"{ROOT}/{report.path}", name=f"{report.path} page")
     async def show_members(request: PageRequest) -> Response[bytes]:
         access = await sessions.access_of_request(request, site.keyring)
-        query, now = request.scope["query_string"], site.clock()
-        asked = with_occasion(read_overview_members(query, now), request)
-        answer = await site.reporting.overview_members(access, asked)
-        choices = await site.directory.choices(access, today_of(now))
-        context = members_context(decode_query(query), choices, answer, has_names(access, answer))
-        return _page(render("members.html", who=access.name, **context))
+        opened = await _open(site, request, access, page, report)
+        if opened.problem is not None:
+            raise opened.problem
+        return _page(_render("members.html", access, **members_context(opened)))
 
-    @get([f"/reports/{report.path}.{form}" for report in REPORTS for form in FORMS], name="download")
-    async def download(request: PageRequest) -> Response[bytes]:
-        access = await sessions.access_of_request(request, site.keyring)
-        path = request.scope["path"].removeprefix("/reports/").rpartition(".")[0]
-        report = next(each for each in REPORTS if each.path == path)
-        return await answer_as_asked(report, site.reporting, access, request, site.clock())
-
-    return [show_home, show_overview, show_members, download]
+    return show_members
 
 
-async def _overview_page(site: Site, access: Access, pairs: list[tuple[str, str]], query: bytes) -> Response[bytes]:
-    now = site.clock()
-    answer, problem = None, None
-    if pairs:
-        try:
-            answer = await site.reporting.overview(access, read_overview(query, now))
-        except Problem as refused:
-            if refused.status not in _ON_THE_PAGE:
-                raise
-            problem = refused
-    choices = await site.directory.choices(access, today_of(now))
-    context = overview_context(pairs, choices, answer, problem, f"{now:%Y-%m-%dT%H:%M:%SZ}")
-    status = 200 if problem is None else problem.status
-    return _page(render("overview.html", who=access.name, **context), status=status)
-
-
-def _further_report_pages(site: Site) -> list[HTTPRouteHandler]:
-    @get(MATRIX_PATH, name="matrix page")
-    async def show_matrix(request: PageRequest) -> Response[bytes] | Redirect:
-        def ask(access: Access, query: bytes, now: datetime) -> Awaitable[Matrix]:
-            return site.reporting.matrix(access, read_matrix(query, now))
-
-        def fill(
-            pairs: Pairs, choices: Choices, answer: Matrix | None, problem: Problem | None, _: bool
-        ) -> dict[str, Any]:
-            return matrix_context(pairs, choices, answer, problem)
-
-        return await _form_page(site, request, "matrix.html", ask, fill)
-
-    @get(f"{MATRIX_PATH}/members", name="matrix members page")
-    async def show_matrix_members(request: PageRequest) -> Response[bytes]:
-        access = await sessions.access_of_request(request, site.keyring)
-        query, now = request.scope["query_string"], site.clock()
-        answer = await site.reporting.matrix_members(access, with_occasion(read_matrix_members(query, now), request))
-        choices = await site.directory.choices(access, today_of(now))
-        context = matrix_members_context(decode_query(query), choices, answer, has_names(access, answer))
-        return _page(render("members.html", who=access.name, **context))
-
-    @get(SCORE_TRACKING_PATH, name="score tracking page")
-    async def show_score_tracking(request: PageRequest) -> Response[bytes] | Redirect:
-        def ask(access: Access, query: bytes, now: datetime) -> Awaitable[ScoreTracking]:
-            return site.reporting.score_tracking(access, with_occasion(read_score_tracking(query, now), request))
-
-        return await _form_page(site, request, "score_tracking.html", ask, score_tracking_context)
-
-    return [show_matrix, show_matrix_members, show_score_tracking]
-
-
-async def _form_page(
-    site: Site,
-    request: PageRequest,
-    template: str,
-    ask: Callable[[Access, bytes, datetime], Awaitable[A]],
-    fill: Callable[[Pairs, Choices, A | None, Problem | None, bool], dict[str, Any]],
-) -> Response[bytes] | Redirect:
-    """A report under its own form: what the form sent becomes an address, an address a report, a fault its field."""
-    access = await sessions.access_of_request(request, site.keyring)
-    access.require("read")
+async def _open(site: Site, request: PageRequest, access: Access, page: Page, report: Report) -> Opened:
+    """What was asked of a report, answered or refused; an address without parameters asks nothing."""
     query, now = request.scope["query_string"], site.clock()
     pairs = decode_query(query)
-    if is_form(pairs):
-        return Redirect(address(request.scope["path"], parameters_of_plain_form(pairs)), status_code=303)
+    asked = without(pairs, CHOOSE, "chart")
     answer, problem = None, None
-    if pairs:
+    if pairs and len(asked) == len(without(pairs, "chart")):
         try:
-            answer = await ask(access, query, now)
+            query = query if len(asked) == len(pairs) else address("", asked)[1:].encode("ascii")
+            answer = await report.answer(site.reporting, access, with_occasion(report.read(query, now), request))
         except Problem as refused:
             if refused.status not in _ON_THE_PAGE:
                 raise
             problem = refused
     choices = await site.directory.choices(access, today_of(now))
-    context = fill(pairs, choices, answer, problem, answer is None or has_names(access, answer))
-    return _page(render(template, who=access.name, **context), status=200 if problem is None else problem.status)
+    named = answer is None or not report.named or has_names(access, answer)
+    return Opened(
+        page=page,
+        pages=_SHOWN,
+        reports=frozenset(_REPORT_AT),
+        pairs=asked,
+        choices=choices,
+        answer=answer,
+        problem=problem,
+        named=named,
+        known_now=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+    )
 
 
-def has_names(access: Access, answer: Members | ScoreTracking | Matrix) -> bool:
+def _render(template: str, access: Access, **context: Any) -> bytes:
+    return render(template, who=access.name, site_menu=_MENU, **context)
+
+
+def has_names(access: Access, answer: Any) -> bool:
     """Whether the pupils of an answer have names and references."""
     return access.may("names") and answer.provenance.names is UNSET
 
@@ -242,31 +244,49 @@ def _open_pages(site: Site) -> list[HTTPRouteHandler]:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(STYLE_SHEET, media_type="text/css; charset=utf-8", headers=headers)
 
+    @get("/static/markledger.js", name="script")
+    async def send_script() -> Response[bytes]:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)
+
     @get("/static/markledger.svg", name="icon")
     async def send_icon() -> Response[bytes]:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
-    return [show_problems, show_problem, send_style_sheet, send_icon]
+    return [show_problems, show_problem, send_style_sheet, send_script, send_icon]
 
 
 def _home_context(choices: Choices, now: datetime) -> dict[str, Any]:
-    def links(who: tuple[str, str], by: str, schools: list[str]) -> list[dict[str, str]]:
-        fixed = [("bands", ",".join(DEFAULT_CUT_OFFS)), ("by", by)]
+    def ready(who: tuple[str, str], by: str, schools: list[str]) -> list[dict[str, str]]:
+        """Overviews to begin with: the first three subjects together, then each subject."""
+        fixed = [("bands", ",".join(EXAMPLE_CUT_OFFS)), ("by", by)]
+        measures = choices.ready_measures(schools)
+        core = [subject for subject in _CORE if subject in measures]
+        named = [(in_words(subject), [measure]) for subject, measure in measures.items()]
+        if len(core) > 1:
+            named.insert(0, (_listed([in_words(subject) for subject in core]), [measures[subject] for subject in core]))
         return [
-            {"name": subject, "href": address(OVERVIEW_PATH, [who, ("measure", measure), *fixed])}
-            for subject, measure in choices.ready_measures(schools).items()
+            {"name": name, "href": address(f"{ROOT}/overview", [who, *(("measure", each) for each in chosen), *fixed])}
+            for name, chosen in named
         ]
 
     return {
         "trusts": [
-            {"name": trust, "subjects": links(("trust", trust), "school", choices.members(trust, today_of(now)))}
+            {"name": trust, "subjects": ready(("trust", trust), "school", choices.members(trust, today_of(now)))}
             for trust in choices.trusts
         ],
         "schools": [
-            {"name": entry.name, "subjects": links(("school", entry.school), "year-group", [entry.school])}
+            {"name": entry.name, "subjects": ready(("school", entry.school), "year-group", [entry.school])}
             for entry in choices.schools
         ],
+        "pages": _SHOWN,
     }
+
+
+def _listed(words: list[str]) -> str:
+    """`Reading, writing and maths`."""
+    lowered = [words[0], *(word[:1].lower() + word[1:] for word in words[1:])]
+    return f"{', '.join(lowered[:-1])} and {lowered[-1]}"
 
 
 def _page(

@@ -1,106 +1,119 @@
-"""The context of the score tracking page: pupils by months. It repeats numbers of the answer and computes none.
-
-Pure: the answer, the parameters and the choices come in.
-"""
+"""Score tracking as a page: pupils by months, with the difference to the month before. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from services.access.problems import Problem
 from services.query.answers import PupilMonths, ScoreTracking, Value
-from services.query.directory import Choices
-from services.query.pages.overview_form import Pairs, address
-from services.query.pages.page_parts import SUGGESTIONS_MAX, field_errors, form_choices, show_value, title_of, whom
-from services.query.pages.plain_form import fields_of_parameters
-from services.query.pages.wording import measure_label
-
-SCORE_TRACKING_PATH = "/reports/score-tracking"
-FIELDS: Mapping[str, str] = {
-    "school": "Schools",
-    "trust": "Trust",
-    "measure": "Measure",
-    "months": "Months",
-    "members": "Pupils",
-    "as_at": "As at",
-    "as_known_at": "As known at",
-    "year_group": "Year groups",
-    "group": "Groups",
-    "filter": "Characteristics",
-}
-_NOT_OF_A_LINK = ("min_position", "wait_seconds", "cursor")
+from services.query.pages.addresses import one
+from services.query.pages.blocks import Block, Cell, Column, Row, Table
+from services.query.pages.forms import Field, Section
+from services.query.pages.page import Page, Shown
+from services.query.pages.page_parts import show_value, title_of
+from services.query.pages.sections import DATES, PUPILS
+from services.query.pages.wording import long_date, measure_label, pupils_words
 
 
-class Month(msgspec.Struct, frozen=True):
-    """A pupil's month: the percent (or why there is none), and the difference to the one before."""
-
-    text: str
-    variance: str
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A pupil's row."""
-
-    title: str
-    reference: str
-    school: str
-    year_group: str
-    start: str
-    months: tuple[Month, ...]
-    average: str
-
-
-def score_tracking_context(
-    pairs: Pairs, choices: Choices, answer: ScoreTracking | None, problem: Problem | None, named: bool
-) -> dict[str, Any]:
-    """What `score_tracking.html` shows: the pupils, or the form alone, and what was wrong with the parameters."""
-    fields = fields_of_parameters(pairs)
-    errors = [] if problem is None else field_errors(problem, FIELDS)
-    wrong: dict[str, list[str]] = {}
-    for error in errors:
-        wrong.setdefault(error.anchor, []).append(error.detail)
-    link = [(name, value) for name, value in pairs if name not in _NOT_OF_A_LINK]
-    names = {entry.school: entry.name for entry in choices.schools}
-    schools = fields.get("school", ())
-    following = None if answer is None else answer.next
-    return {
-        "form": fields,
-        "choices": {
-            **form_choices(choices, schools),
-            "measures": choices.markbook_measures(schools)[:SUGGESTIONS_MAX],
-        },
-        "errors": errors,
-        "wrong": wrong,
-        "answer": answer,
-        "named": named,
-        "whom": whom(pairs, names),
-        "several_schools": "trust" in fields or len(fields.get("school", ())) > 1,
-        "measure": "" if answer is None else measure_label(answer.measure),
-        "months": [] if answer is None else [f"{month:%b %Y}" for month in answer.months],
-        "lines": [] if answer is None else [_line(pupil, names, named) for pupil in answer.pupils],
-        "csv_href": address(f"{SCORE_TRACKING_PATH}.csv", link),
-        "workbook_href": address(f"{SCORE_TRACKING_PATH}.xlsx", link),
-        "next_href": following and address(SCORE_TRACKING_PATH, [*link, ("cursor", following)]),
-    }
+def _show(shown: Shown) -> Sequence[Block]:
+    answer: ScoreTracking = shown.answer
+    if not answer.pupils:
+        return []
+    several = len({school for name, school in shown.pairs if name == "school"}) > 1 or bool(one(shown.pairs, "trust"))
+    targeted = any(getattr(pupil, "target", None) is not None for pupil in answer.pupils)
+    head = [Column(text="Name"), Column(text="Reference")] if shown.named else [Column(text="Pupil")]
+    head += [Column(text="School")] if several else []
+    head += [Column(text="Year group"), Column(text="Start", number=True)]
+    head += [Column(text=f"{month:%b %Y}", number=True) for month in answer.months]
+    head += [Column(text="Average difference", number=True)]
+    head += [Column(text="Target", number=True), Column(text="Met")] if targeted else []
+    return [
+        Table(
+            title=measure_label(answer.measure),
+            of=f"{shown.of}; each month at its end, or on {long_date(answer.provenance.as_at)} if that comes first",
+            sentence="Beside each percent stands its difference to the month before.",
+            kind="months",
+            head=tuple(head),
+            rows=tuple(_row(shown, pupil, several, targeted) for pupil in answer.pupils),
+            notes=_notes(answer),
+        )
+    ]
 
 
-def _line(pupil: PupilMonths, names: Mapping[str, str], named: bool) -> Line:
-    return Line(
-        title=title_of(pupil, named),
-        reference=pupil.reference if isinstance(pupil.reference, str) else "",
-        school=names.get(pupil.school, pupil.school),
-        year_group=pupil.year_group or "Not known",
-        start=_text(pupil.start),
-        months=tuple(
-            Month(_text(value), "" if variance is None else f"{variance:+d}" if variance else "0")
-            for value, variance in zip(pupil.values, pupil.variances, strict=True)
-        ),
-        average=pupil.average_variance or "",
+def _notes(answer: ScoreTracking) -> tuple[str, ...]:
+    if len(answer.pupils) >= answer.total:
+        return ()
+    return (f"{len(answer.pupils)} of {pupils_words(answer.total)} are on this page.",)
+
+
+def _row(shown: Shown, pupil: PupilMonths, several: bool, targeted: bool) -> Row:
+    before = [Cell(text=pupil.reference if isinstance(pupil.reference, str) else "")] if shown.named else []
+    before += [Cell(text=shown.schools.get(pupil.school, pupil.school))] if several else []
+    months = (
+        Cell(
+            text=_text(value),
+            note="" if variance is None else f"{variance:+d}" if variance else "0",
+            tone="below" if variance is not None and variance < 0 else "",
+            number=True,
+        )
+        for value, variance in zip(pupil.values, pupil.variances, strict=True)
     )
+    return Row(
+        head=Cell(
+            text=title_of(pupil, shown.named),
+            href=shown.explain(pupil.pupil, pupil.school, shown.answer.measure),
+        ),
+        cells=(
+            *before,
+            Cell(text=pupil.year_group or "Not known"),
+            Cell(text=_text(pupil.start), number=True),
+            *months,
+            Cell(text=pupil.average_variance or "", number=True),
+            *(_target(pupil) if targeted else ()),
+        ),
+    )
+
+
+def _target(pupil: Any) -> tuple[Cell, Cell]:
+    met = {True: "▲ met", False: "▼ not met"}.get(pupil.met, "")
+    return Cell(text="" if pupil.target is None else str(pupil.target), number=True), Cell(text=met)
 
 
 def _text(value: Value | None) -> str:
     return "" if value is None else show_value(value).text
+
+
+def _count(answer: ScoreTracking) -> int:
+    return answer.total
+
+
+SCORE_TRACKING = Page(
+    report="score-tracking",
+    title="Score tracking",
+    about="Each pupil's percent at the end of each month of a year, and how it moved.",
+    sections=(
+        PUPILS,
+        Section(
+            title="What to show",
+            fields=(
+                Field(kind="markbook_measure", name="measure", label="Measure"),
+                Field(
+                    kind="months",
+                    name="months",
+                    label="Months",
+                    hint="From and to, at most twelve. Empty: the academic year of the date.",
+                ),
+                Field(
+                    kind="select",
+                    name="members",
+                    label="Whose rows",
+                    options=(("now", "On roll on the date of the report"), ("then", "On roll at the end of a month")),
+                ),
+            ),
+        ),
+        DATES,
+    ),
+    show=_show,
+    count=_count,
+    button="Show score tracking",
+)

@@ -19,12 +19,15 @@ from services.domain.measures import parse_measure
 from services.query import answers
 from services.query.directory import Choices, Entry
 from services.query.openapi import DOCUMENT
-from services.query.pages import overview_form, plain_form, sessions, wording
-from services.query.pages.overview_page import members_context, overview_context
+from services.query.pages import forms, sessions, wording
+from services.query.pages.addresses import address
+from services.query.pages.catalogue import PAGES
+from services.query.pages.members_page import members_context
+from services.query.pages.overview_page import OVERVIEW
+from services.query.pages.page import Opened, find_chart, page_context
 from services.query.pages.page_parts import form_choices
 from services.query.pages.problem_texts import PROBLEM_TEXTS
-from services.query.pages.render import STYLE_SHEET, render
-from services.query.pages.score_tracking_page import score_tracking_context
+from services.query.pages.render import SCRIPT, STYLE_SHEET, render, render_chart
 from services.query.query_string import decode_query
 from services.query.reports import overview
 from services.query.requests import By, Clocks, OverviewRequest, Population
@@ -41,7 +44,18 @@ PAIRS = [
     ("by", "characteristic:sex"),
     ("as_at", "2025-11-30"),
 ]
-ENTRY = Entry("oak", f"Oak & {EVIL}", (), {"maths": ("Y3",)}, frozenset(), ("3", "4"), ("Oak",), ("sex", "a:b"))
+ENTRY = Entry(
+    "oak",
+    f"Oak & {EVIL}",
+    (),
+    {"maths": ("Y3",)},
+    frozenset(),
+    ("3", "4"),
+    ("Oak",),
+    ("sex", "a:b"),
+    (),
+    {"sex": ("F", "M")},
+)
 CHOICES = Choices((ENTRY,), ("woods",))
 NOW = "2026-01-01T00:00:00Z"
 
@@ -76,10 +90,23 @@ def oak_overview() -> answers.Overview:
     return overview.answer(reading_of(make_oak().reading()), request)
 
 
-def overview_page(problem: Problem | None = None, pairs: Any = PAIRS) -> Page:
-    answer = oak_overview() if problem is None else None
-    context = overview_context(pairs, CHOICES, answer, problem, NOW)
-    return Page(render("overview.html", who="tester", **context))
+def opened(answer: Any, pairs: Any = PAIRS, problem: Problem | None = None, named: bool = True) -> Opened:
+    return Opened(
+        page=OVERVIEW,
+        pages=PAGES,
+        reports=frozenset(("overview", "overview/members", "matrix", "matrix/members")),
+        pairs=pairs,
+        choices=CHOICES,
+        answer=answer,
+        problem=problem,
+        named=named,
+        known_now=NOW,
+    )
+
+
+def overview_page(problem: Problem | None = None, pairs: Any = PAIRS, answer: answers.Overview | None = None) -> Page:
+    shown = None if problem is not None else answer or oak_overview()
+    return Page(render("report.html", who="tester", **page_context(opened(shown, pairs, problem))))
 
 
 # --- The form ----------------------------------------------------------------------------------------------------
@@ -93,93 +120,106 @@ def test_a_form_becomes_the_address_of_the_report() -> None:
         ("measure_1", f" {MATHS} "),
         *[("cut_offs_1", cut) for cut in ("21", "36", "51", "66")],
         ("measure_2", "test:ks2:maths:-:scaled"),
-        *[("cut_offs_2", cut) for cut in ("80", "90", "100", "110")],
+        *[("cut_offs_2", cut) for cut in ("80", "90", "100", "-")],
         ("measure_3", ""),
         *[("cut_offs_3", "")] * 4,
+        ("settings", ""),
         ("as_at", "2025-11-30"),
-        ("as_known_at", ""),
+        ("as_known_at", "2026-07-01T12:30:05"),
         ("filter", "sex:F"),
         ("filter", ""),
         ("by", "school"),
         ("denominator", ""),
     ]
-    assert overview_form.is_form(sent)
-    assert overview_form.parameters_of_form(sent) == [
+    assert forms.is_form(sent)
+    assert forms.parameters_of_form(sent) == [
         ("school", "oak"),
         ("as_at", "2025-11-30"),
+        ("as_known_at", "2026-07-01T11:30:05Z"),
         ("filter", "sex:F"),
         ("by", "school"),
         ("measure", MATHS),
         ("measure", "test:ks2:maths:-:scaled"),
         ("bands", "21,36,51,66"),
-        ("bands", "80,90,100,110"),
+        ("bands", "80,90,100,-"),
     ]
 
 
 def test_empty_boxes_are_those_of_the_measure_above_and_equal_bands_stand_once() -> None:
     sent = [("form", "1"), ("measure_1", "a"), ("cut_offs_1", "1"), ("cut_offs_1", "2"), ("measure_2", "b")]
-    assert overview_form.parameters_of_form([*sent, ("cut_offs_2", "")]) == [
+    assert forms.parameters_of_form([*sent, ("cut_offs_2", "")]) == [
         ("measure", "a"),
         ("measure", "b"),
         ("bands", "1,2"),
     ]
 
 
-def test_an_address_fills_the_form_that_leads_back_to_it() -> None:
-    pairs = [
-        ("school", "oak"),
-        ("trust", "woods"),
-        ("as_at", "2025-11-30"),
-        ("as_known_at", NOW),
-        ("denominator", "with_data"),
-        ("year_group", "3"),
-        ("group", "Oak"),
-        ("filter", "sex:F"),
-        ("by", "group"),
-        ("measure", "a"),
-        ("measure", "b"),
-        ("bands", "1,2,3,4"),
-        ("bands", "5,6,7,8"),
+@pytest.mark.parametrize(("settings", "sent"), [("own", []), ("set_a@3", [("settings", "set_a@3")])])
+def test_saved_settings_stand_for_the_boxes(settings: str, sent: list[tuple[str, str]]) -> None:
+    boxes = [("measure_1", "a"), ("cut_offs_1", "1"), ("first_cut_offs", "2"), ("settings", settings)]
+    assert forms.parameters_of_form(boxes) == [("measure", "a"), *sent]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [
+            ("school", "oak"),
+            ("trust", "woods"),
+            ("as_at", "2025-11-30"),
+            ("as_known_at", NOW),
+            ("denominator", "with_data"),
+            ("year_group", "3"),
+            ("group", "Oak"),
+            ("filter", "sex:F"),
+            ("by", "group"),
+            ("measure", "a"),
+            ("measure", "b"),
+            ("bands", "1,2,3,4"),
+            ("bands", "5,6,7,8"),
+        ],
+        [("school", "oak"), ("measure", "a"), ("settings", "set_a@3")],
+        [("school", "oak"), ("measure", "a")],
+        [
+            ("first", f"{MATHS}@2025-08-31"),
+            ("second", MATHS),
+            ("on", "first"),
+            ("first_bands", "1,2,3,4"),
+            ("second_bands", "5,6,-,8"),
+        ],
+        [("measure", "a"), ("months", "2025-09..2026-01"), ("bands", "1,2,3,4")],
+        [("measure", "a"), ("bands", "1,2,3,4"), ("rule", "34455,23445,22344,12234,11223"), ("start_bands", "1,2,3,4")],
+    ],
+)
+def test_an_address_fills_the_form_that_leads_back_to_it(pairs: list[tuple[str, str]]) -> None:
+    fields = forms.fields_of_parameters(pairs)
+    derived = {"measure", "bands", "first_bands", "second_bands", "start_bands", "months", "rule"}
+    derived |= {"cut_offs_1"} if "first" in fields else set()
+    shown = {"first", "second", "start"} & {name.partition("_")[0] for name, _ in pairs}
+    sent = [
+        (name, value)
+        for name, values in fields.items()
+        if name not in derived and (not name.endswith("_cut_offs") or name.partition("_")[0] in shown)
+        for value in (*values, "")
+        if value or not name.startswith(("cut_offs", "first_cut", "second_cut", "start_cut", "rule"))
     ]
-    form = overview_form.form_of_parameters(pairs)
-    assert [fields.cut_offs for fields in form.measures] == [
-        ("1", "2", "3", "4"),
-        ("5", "6", "7", "8"),
-        ("", "", "", ""),
-    ]
-    sent = [("form", "1"), *((n, v) for n, v in pairs if n not in ("measure", "bands"))]
-    for fields in form.measures:
-        sent.append((f"measure_{fields.number}", fields.measure))
-        sent.extend((f"cut_offs_{fields.number}", cut) for cut in fields.cut_offs)
-    assert sorted(overview_form.parameters_of_form(sent)) == sorted(pairs)
+    assert sorted(forms.parameters_of_form(sent)) == sorted(pairs)
 
 
 @pytest.mark.parametrize("bands", ["1", "1,2,3,4,5", ",,,", "x"])
 def test_wrong_bands_are_kept_in_the_boxes(bands: str) -> None:
-    fields = overview_form.form_of_parameters([("measure", "a"), ("bands", bands)]).measures[0]
-    assert len(fields.cut_offs) == 4
-    assert ",".join(fields.cut_offs).rstrip(",") == bands.rstrip(",")
+    boxes = forms.fields_of_parameters([("measure", "a"), ("bands", bands)])["cut_offs_1"]
+    assert len(boxes) == 4
+    assert ",".join(boxes).rstrip(",") == bands.rstrip(",")
 
 
-def test_a_new_form_offers_cut_offs_for_the_first_measure() -> None:
-    first, second, _ = overview_form.form_of_parameters([]).measures
-    assert (first.cut_offs, second.cut_offs) == (overview_form.DEFAULT_CUT_OFFS, ("",) * 4)
+def test_a_new_form_starts_from_the_example() -> None:
+    assert forms.fields_of_parameters([])["cut_offs_1"] == ("21", "36", "51", "66")
 
 
-def test_a_plain_form_leaves_out_what_is_empty_and_joins_a_measure_with_its_day() -> None:
-    pairs = [("school", "oak"), ("first", f"{MATHS}@2025-08-31"), ("second", MATHS), ("on", "first"), ("group", "A")]
-    fields = plain_form.fields_of_parameters(pairs)
-    assert fields == {
-        "school": ("oak",),
-        "first_day": ("2025-08-31",),
-        "first": (MATHS,),
-        "second_day": (),
-        "second": (MATHS,),
-        "on": ("first",),
-        "group": ("A",),
-    }
-    sent = [("form", "1"), *((name, value) for name, values in fields.items() for value in (*values, " "))]
-    assert sorted(plain_form.parameters_of_plain_form(sent)) == sorted(pairs)
+@pytest.mark.parametrize("typed", ["yesterday", "2026-13-01T00:00:00", "2026-01-31T12:00:00Z"])
+def test_an_instant_that_is_no_time_of_the_wall_clock_is_sent_as_typed(typed: str) -> None:
+    assert forms.parameters_of_form([("as_known_at", typed)]) == [("as_known_at", typed)]
 
 
 # --- The report --------------------------------------------------------------------------------------------------
@@ -189,9 +229,11 @@ def test_every_number_leads_to_its_pupils_and_is_read_out_in_words() -> None:
     page = overview_page()
     links = [a for a in page.all("a") if "/members?" in a["href"]]
     rows = len(oak_overview().rows)
-    assert len(links) == rows * (1 + 7) + rows * (1 + 3)
+    links = [link for link in links if link["href"] != ""]
+    tables = [link for link in links if not link["aria-label"].startswith("chart")]
+    assert len({link["href"] for link in tables}) == rows * 7 + rows * 3 + rows
     at = next(link for link in links if "cell=0%3Aat" in link["href"] and "row=whole" in link["href"])
-    assert at["aria-label"] == "2 pupils, 40 percent, At, All pupils, maths, Y3, overall %: show pupils"
+    assert at["aria-label"] == "2 pupils, 40 percent, At, All pupils, Maths, Y3, overall %: show pupils"
     asked = parse_qsl(urlsplit(at["href"]).query)
     assert asked == [*PAIRS, ("row", "whole"), ("cell", "0:at")]
     assert "2 (40%)" in page.text
@@ -234,7 +276,7 @@ def test_wrong_fields_are_named_in_a_summary_that_leads_to_them() -> None:
     assert "#bands" in anchors and "#parameters" in anchors
     ids = {a["id"] for _, a in page.elements if "id" in a}
     assert {anchor[1:] for anchor in anchors} <= ids
-    assert page.all("input", name="measure_1")[0]["value"] == EVIL
+    assert "selected" in page.all("option", value=EVIL)[0]
     assert [a["value"] for a in page.all("input", name="cut_offs_1")] == ["50", "35", "70", "85"]
     assert page.all("input", name="school", value="oak")[0].keys() >= {"checked"}
 
@@ -248,7 +290,7 @@ def test_a_refused_school_is_shown_at_the_schools() -> None:
 def test_an_empty_population_is_said() -> None:
     answer = oak_overview()
     empty = answers.Overview(answer.report, answer.provenance, answer.measures, [_emptied(answer.rows[0])])
-    page = Page(render("overview.html", who="", **overview_context(PAIRS, CHOICES, empty, None, NOW)))
+    page = overview_page(answer=empty)
     assert "Nobody is in this population" in page.text
 
 
@@ -269,12 +311,12 @@ def members_page(named: bool) -> Page:
     provenance = answers.Provenance(date(2025, 11, 30), datetime(2026, 1, 1, tzinfo=UTC), None, False, {})
     answer = answers.Members("overview/members", provenance, 51, [pupil], "NEXT")
     pairs = [*PAIRS, ("row", "whole"), ("cell", "0:at"), ("cursor", "OLD")]
-    return Page(render("members.html", who="x", **members_context(pairs, CHOICES, answer, named)))
+    return Page(render("members.html", who="x", **members_context(opened(answer, pairs, named=named))))
 
 
 def test_the_pupils_of_a_cell() -> None:
     page = members_page(named=True)
-    for words in ("51 pupils", NAME, "A1", "50%", "2.5 of 5", "● At", "maths, Y3, overall %: At", "Not known"):
+    for words in ("51 pupils", NAME, "A1", "50%", "2.5 of 5", "● At", "Maths, Y3, overall %: At", "Not known"):
         assert words in page.text
     following = page.all("a", rel="next")[0]["href"]
     assert [value for name, value in parse_qsl(urlsplit(following).query) if name == "cursor"] == ["NEXT"]
@@ -292,10 +334,13 @@ def test_without_the_right_pupils_are_shown_by_id() -> None:
 def test_forms_offer_tests_and_judgements_but_score_tracking_does_not() -> None:
     columns = ("judgement:writing:levels", "test:ks2:maths:-:scaled")
     choices = Choices((msgspec.structs.replace(ENTRY, columns=columns),), ())
-    offered = form_choices(choices, ())["measures"]
-    assert set(columns) < set(offered) and MATHS in offered
-    tracked = score_tracking_context([], choices, None, None, False)["choices"]["measures"]
-    assert MATHS in tracked and not set(columns) & set(tracked)
+    offered = form_choices(choices, (), ("typed:elsewhere",))
+
+    def values(name: str) -> set[str]:
+        return {value for _, options in offered[name] for value, _ in options}
+
+    assert {*columns, MATHS, "typed:elsewhere"} < values("measures")
+    assert MATHS in values("markbook_measures") and not set(columns) & values("markbook_measures")
 
 
 def test_the_legend_of_a_test_holds_scores() -> None:
@@ -308,9 +353,42 @@ def test_the_legend_of_a_test_holds_scores() -> None:
         (parse_bands("80,99.5,100,110", whole_percent=False),),
     )
     answer = overview.answer(reading_of(school.reading()), request)
-    page = Page(render("overview.html", who="", **overview_context(PAIRS, CHOICES, answer, None, NOW)))
-    for words in ("maths, test ks2, scaled", "below 80", "80 to under 99.5", "99.5 to under 100", "110 and over"):
+    page = overview_page(answer=answer)
+    for words in ("KS2 maths, scaled", "below 80", "80 to under 99.5", "99.5 to under 100", "110 and over"):
         assert words in page.text
+
+
+def test_a_graph_is_a_picture_of_its_own_and_says_in_words_what_it_shows() -> None:
+    shown = opened(oak_overview())
+    chart = find_chart(shown, "measure-1")
+    assert chart is not None and find_chart(shown, "none") is None
+    picture = render_chart(chart).decode()
+    assert picture.startswith("<svg ") and picture.endswith("</svg>")
+    assert "style=" not in picture and "<a " not in picture and "Bars of the pupils in each band" in picture
+    whole = chart.bars[0].segments
+    assert [segment.text for segment in whole] == ["▼▼ 1", "● 2", "▲▲ 1", "x 1"]
+    assert [segment.start for segment in whole] == [0, 20, 60, 80]
+    in_page = overview_page()
+    assert in_page.all("svg", role="group")
+    assert chart.bars[0].segments[1].href in [link["href"] for link in in_page.all("a")]
+
+
+def test_a_row_of_few_pupils_says_what_one_is_worth() -> None:
+    assert "1 pupil = 20 percentage points" in overview_page().text
+    assert [wording.worth_of_a_pupil(of) for of in (0, None, 31)] == ["", "", ""]
+    assert wording.worth_of_a_pupil(30) == "1 pupil = 3 percentage points"
+
+
+def test_a_hidden_count_is_a_letter_without_a_link() -> None:
+    answer = oak_overview()
+    row = answer.rows[0]
+    cell = msgspec.structs.replace(
+        row.cells[0], counts=answers.BandCounts(None, 0, 2, 1, 0), percents=answers.BandPercents(*[None] * 5)
+    )
+    hidden = msgspec.structs.replace(answer, rows=[msgspec.structs.replace(row, cells=[cell])])
+    page = overview_page(answer=hidden)
+    assert not [a for a in page.all("a") if "cell=0%3Asig_below" in a["href"]]
+    assert re.search(r"\bc\b", page.text) and not page.all("svg", role="group")[1:]
 
 
 # --- All pages ---------------------------------------------------------------------------------------------------
@@ -319,13 +397,14 @@ def test_the_legend_of_a_test_holds_scores() -> None:
 @pytest.mark.parametrize("page", [overview_page, lambda: members_page(True), lambda: members_page(False)])
 def test_nothing_comes_from_outside_or_is_inline(page: Any) -> None:
     made: Page = page()
-    assert not made.all("script")
+    assert [script["src"].partition("?")[0] for script in made.all("script")] == ["/static/markledger.js"]
     assert not made.all("style")
     assert not [a for _, a in made.elements if "style" in a or any(name.startswith("on") for name in a)]
     for _, attributes in made.elements:
         for name in ("href", "src", "action"):
             assert attributes.get(name, "/").startswith(("/", "#"))
             assert not attributes.get(name, "/").startswith("//")
+    assert b"http" not in SCRIPT and b"eval" not in SCRIPT
     assert b"@import" not in STYLE_SHEET and b"url(" not in STYLE_SHEET and b"font-face" not in STYLE_SHEET
 
 
@@ -366,10 +445,12 @@ def test_bands_of_scores_have_no_gaps_between_their_words() -> None:
         ("whole", "All pupils"),
         ("school:oak", "Oak"),
         ("school:elm", "elm"),
-        ("year-group:4", "Year group 4"),
-        ("group:4%3AB", "Group 4:B"),
-        ("characteristic:sex:F", "sex: F"),
-        ("characteristic:a%3Ab:50%25", "a:b: 50%"),
+        ("year-group:4", "Year 4"),
+        ("year-group:Not known", "Year group not known"),
+        ("group:4%3AB", "4:B"),
+        ("characteristic:sex:F", "Sex: F"),
+        ("characteristic:pupil-premium:yes", "Pupil premium: yes"),
+        ("characteristic:a%3Ab:50%25", "A:b: 50%"),
     ],
 )
 def test_rows_in_words(row: str, words: str) -> None:
@@ -435,4 +516,4 @@ def _resolves(reference: str) -> bool:
 
 def test_a_query_is_read_as_the_pages_write_it() -> None:
     pairs = [("group", "Class 4+ & a=b%"), ("filter", "a%3Ab:ö")]
-    assert decode_query(urlsplit(overview_form.address("/x", pairs)).query.encode()) == pairs
+    assert decode_query(urlsplit(address("/x", pairs)).query.encode()) == pairs

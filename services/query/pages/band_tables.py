@@ -1,0 +1,261 @@
+"""Pupils in bands as tables, charts and legends: the blocks of the overview and of progress.
+
+Pure. It repeats numbers of the answer and computes none, but for the lengths of the bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from services.domain.bands import BAND_IDS
+from services.query.pages.addresses import one
+from services.query.pages.blocks import (
+    BAND_COLOURS,
+    NO_DATA_COLOUR,
+    Bar,
+    Cell,
+    Chart,
+    Column,
+    Key,
+    Legend,
+    Row,
+    Segment,
+    Table,
+    band_keys,
+    stack,
+)
+from services.query.pages.forms import EXAMPLE_CUT_OFFS
+from services.query.pages.page import Shown
+from services.query.pages.wording import (
+    BANDS,
+    CELL_WORDS,
+    HIDDEN,
+    count_and_percent,
+    cut_off_labels,
+    long_date,
+    measure_label,
+    pupils_words,
+    row_label,
+    worth_of_a_pupil,
+)
+
+COMBINED = ("working_at_or_above", "not_working_at", "incomplete")
+_WORKING = (BAND_COLOURS["above"], BAND_COLOURS["below"])
+
+
+def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object], id: str) -> Table:
+    """The table of one measure, with its chart and its legend."""
+    rows = shown.answer.rows
+    whole = rows[0].cells[index]
+    return Table(
+        title=title,
+        of=of_words(shown),
+        sentence=_sentence(title, rows[0], whole),
+        head=(
+            Column(text="Pupils in"),
+            Column(text="Pupils", number=True),
+            *(Column(text=band.word, band=band, number=True) for band in BANDS),
+            Column(text="No data", number=True),
+            Column(text="Not applicable", number=True),
+        ),
+        rows=tuple(_row(shown, row, _cells(shown, row, index, title), row.cells[index].of) for row in rows),
+        chart=_chart(shown, index, title, id),
+        legend=legend(shown, title, bands, whole_percent=_is_markbook(shown, index)),
+    )
+
+
+def combined_table(shown: Shown) -> Table:
+    """Combined over all measures."""
+    rows, measures = shown.answer.rows, len(shown.answer.measures)
+    every = f"all {measures} measures" if measures > 1 else "the measure"
+    first = rows[0].combined
+    said = f"{count_and_percent(first.working_at_or_above, first.percents.working_at_or_above)} of "
+    said += f"{pupils_words(rows[0].pupils)} are working at or above expectations in {every}."
+    if first.incomplete:
+        said += f" {first.incomplete} of those who are not have no data in a measure, and are below At in none."
+    return Table(
+        title="Combined",
+        of=f"At or above in {every}. {of_words(shown)}",
+        sentence=said if first.working_at_or_above is not None else "",
+        head=(
+            Column(text="Pupils in"),
+            Column(text="Pupils", number=True),
+            Column(text="Working at or above", number=True),
+            Column(text="Not working at", number=True),
+            Column(text="of these incomplete", number=True),
+        ),
+        rows=tuple(_row(shown, row, _combined_cells(shown, row), None) for row in rows),
+        chart=_combined_chart(shown),
+    )
+
+
+def legend(shown: Shown, title: str, bands: Sequence[object], *, whole_percent: bool) -> Legend:
+    """Which bands were used, and where they come from."""
+    used = next((each for each in shown.answer.provenance.settings if list(each.get("bands", ())) == list(bands)), None)
+    warning = ""
+    if used is not None and used.get("id"):
+        source = f"From the settings “{used['name']}”, version {used['version']}."
+        if used.get("warning"):
+            warning = "These settings are not meant for the date of this report: check that they still fit."
+    elif [str(cut) for cut in bands] == list(EXAMPLE_CUT_OFFS):
+        source = "Typed for this report: an example to start from, not the school's expectations."
+    else:
+        source = "Typed for this report."
+    return Legend(
+        title=f"Attainment settings: {title}",
+        keys=band_keys(tuple(cut_off_labels(bands, whole=whole_percent))),
+        source=source,
+        warning=warning,
+    )
+
+
+def of_words(shown: Shown) -> str:
+    """Whose numbers these are, and of when."""
+    divided = ", percents of those with data" if one(shown.pairs, "denominator") == "with_data" else ""
+    return f"{shown.of}, as at {long_date(shown.answer.provenance.as_at)}{divided}"
+
+
+def cell_words(cell: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """What a cell of an overview is called."""
+    index, _, band = cell.partition(":")
+    words = CELL_WORDS.get(band, band)
+    if not index.isdecimal():
+        return f"Combined: {words}"
+    measures = [value for name, value in pairs if name == "measure"]
+    return f"{measure_label(measures[int(index)])}: {words}" if int(index) < len(measures) else words
+
+
+def within(row: Any) -> str:
+    """The row that a row is a part of; empty if it is one of its own."""
+    parent = getattr(row, "in_", None) or getattr(row, "within", None)
+    return parent if isinstance(parent, str) else ""
+
+
+def _is_markbook(shown: Shown, index: int) -> bool:
+    return bool(shown.answer.measures[index].id.startswith("markbook:"))
+
+
+def _sentence(title: str, row: Any, cell: Any) -> str:
+    """What the first row says, for who does not read tables."""
+    counts = msgspec.structs.asdict(cell.counts)
+    if any(count is None for count in counts.values()) or not cell.of:
+        return ""
+    met = sum(counts[band] for band in BAND_IDS[2:])
+    missed = sum(counts[band] for band in BAND_IDS[:2])
+    said = f"In {title[:1].lower()}{title[1:]}, {met} of {pupils_words(cell.of)} are at or above expectations"
+    said += f" and {missed} below them ({counts['sig_below']} significantly)."
+    if cell.no_data:
+        said += f" {pupils_words(cell.no_data)} have no data." if cell.no_data > 1 else " 1 pupil has no data."
+    return said
+
+
+def _row(shown: Shown, row: Any, cells: tuple[Cell, ...], of: int | None) -> Row:
+    name = row_label(row.row, shown.schools)
+    parent = within(row)
+    href = shown.members(("row", row.row), *([("in", parent)] if parent else []))
+    pupils = Cell(
+        text=HIDDEN if row.pupils is None else str(row.pupils),
+        href="" if row.pupils is None else href,
+        label=f"{row.pupils} pupils, {name}: show pupils",
+        number=True,
+    )
+    return Row(
+        head=Cell(text=name, note=worth_of_a_pupil(of)),
+        cells=(pupils, *cells),
+        strong=row.row == "whole",
+        depth=1 if parent else 0,
+    )
+
+
+def _cells(shown: Shown, row: Any, index: int, title: str) -> tuple[Cell, ...]:
+    cell = row.cells[index]
+    counts, percents = msgspec.structs.asdict(cell.counts), msgspec.structs.asdict(cell.percents)
+    made = [_cell(shown, row, title, f"{index}:{band}", counts[band], percents[band]) for band in BAND_IDS]
+    made.append(_cell(shown, row, title, f"{index}:no_data", cell.no_data, cell.no_data_percent))
+    made.append(_cell(shown, row, title, f"{index}:not_applicable", cell.not_applicable, None))
+    return tuple(made)
+
+
+def _combined_cells(shown: Shown, row: Any) -> tuple[Cell, ...]:
+    combined = row.combined
+    percents = (combined.percents.working_at_or_above, combined.percents.not_working_at, None)
+    return tuple(
+        _cell(shown, row, "Combined", f"combined:{part}", getattr(combined, part), percent)
+        for part, percent in zip(COMBINED, percents, strict=True)
+    )
+
+
+def _cell(shown: Shown, row: Any, title: str, cell: str, pupils: int | None, percent: int | None) -> Cell:
+    said = "" if percent is None else f" {percent} percent,"
+    word = CELL_WORDS[cell.partition(":")[2]]
+    parent = within(row)
+    href = shown.members(("row", row.row), *([("in", parent)] if parent else []), ("cell", cell))
+    return Cell(
+        text=count_and_percent(pupils, percent),
+        href="" if pupils is None else href,
+        label=f"{pupils} pupils,{said} {word}, {row_label(row.row, shown.schools)}, {title}: show pupils",
+        tone="quiet" if pupils == 0 else "",
+        number=True,
+    )
+
+
+def _chart(shown: Shown, index: int, title: str, id: str) -> Chart | None:
+    bars = []
+    for row in shown.answer.rows:
+        cell = row.cells[index]
+        counts = msgspec.structs.asdict(cell.counts)
+        if all(count is not None for count in counts.values()):
+            cells = _cells(shown, row, index, title)
+            parts = [
+                (BAND_COLOURS[band.id], counts[band.id], f"{band.symbol} {counts[band.id]}", each.label, each.href)
+                for band, each in zip(BANDS, cells, strict=False)
+            ]
+            parts.append((NO_DATA_COLOUR, cell.no_data or 0, f"x {cell.no_data}", cells[5].label, cells[5].href))
+            bars.append(Bar(name=row_label(row.row, shown.schools), segments=stack(parts)))
+    if not any(bar.segments for bar in bars):
+        return None
+    return Chart(
+        id=id,
+        title=title,
+        summary=f"Bars of the pupils in each band, one for each of {len(bars)} rows of the table above: {title}.",
+        bars=tuple(bars),
+        keys=(*band_keys(), Key(word="No data", symbol="x", colour=NO_DATA_COLOUR[0])),
+        svg_href=_svg(shown, id),
+    )
+
+
+def _combined_chart(shown: Shown) -> Chart | None:
+    bars = []
+    for row in shown.answer.rows:
+        cells = _combined_cells(shown, row)
+        counts = (row.combined.working_at_or_above, row.combined.not_working_at)
+        if None not in counts:
+            segments: tuple[Segment, ...] = stack(
+                [
+                    (colours, count, f"{symbol} {count}", cell.label, cell.href)
+                    for colours, count, symbol, cell in zip(_WORKING, counts, "▲▼", cells, strict=False)
+                ]
+            )
+            bars.append(Bar(name=row_label(row.row, shown.schools), segments=segments))
+    if not any(bar.segments for bar in bars):
+        return None
+    keys = tuple(
+        Key(word=CELL_WORDS[part], symbol=symbol, colour=colours[0])
+        for part, symbol, colours in zip(COMBINED, "▲▼", _WORKING, strict=False)
+    )
+    return Chart(
+        id="combined",
+        title="Combined",
+        summary=f"Bars of the pupils at or above in all measures and of the others, {len(bars)} rows.",
+        bars=tuple(bars),
+        keys=keys,
+        svg_href=_svg(shown, "combined"),
+    )
+
+
+def _svg(shown: Shown, id: str) -> str:
+    path, _, query = shown.here(("chart", id)).partition("?")
+    return f"{path}.svg?{query}"
