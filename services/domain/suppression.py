@@ -24,6 +24,7 @@ _NEARLY_ZERO = 1e-7
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Vectors = npt.NDArray[np.float64]
 
 
 class Sum(NamedTuple):
@@ -74,24 +75,38 @@ def _close_sums(table: Table, threshold: int, hidden: Mask) -> None:
     changed = True
     while changed:
         changed = False
-        for line, unknown, sums in _lines(table, hidden):
-            for each in sums:
-                one_more = _one_more(line, unknown, each, threshold)
+        for line in _lines(table, hidden):
+            for each in line.sums:
+                one_more = _one_more(line, each, threshold)
                 if one_more is not None:
-                    unknown[one_more] = True
+                    line.hidden[one_more] = True
                     changed = True
 
 
-def _lines(table: Table, hidden: Mask) -> Iterator[tuple[Counts, Mask, tuple[Sum, ...]]]:
+class _Line(NamedTuple):
+    """A row or an item of a table; `torn`: which of its places lie across lines that hide something already."""
+
+    counts: Counts
+    hidden: Mask
+    across: Mask
+    sums: tuple[Sum, ...]
+
+    def torn(self, place: int) -> bool:
+        """Whether something is hidden already where this place lies, so that one more tears no new hole."""
+        return bool(self.across[place].any())
+
+
+def _lines(table: Table, hidden: Mask) -> Iterator[_Line]:
     """Each row with the sums over its items, then each item with the sums over its rows (views, to be written to)."""
     for row in range(table.counts.shape[0]):
-        yield table.counts[row], hidden[row], table.item_sums
+        yield _Line(table.counts[row], hidden[row], hidden.T, table.item_sums)
     for item in range(table.counts.shape[1]):
-        yield table.counts[:, item], hidden[:, item], table.row_sums
+        yield _Line(table.counts[:, item], hidden[:, item], hidden, table.row_sums)
 
 
-def _one_more(counts: Counts, hidden: Mask, summed: Sum, threshold: int) -> int | None:
+def _one_more(line: _Line, summed: Sum, threshold: int) -> int | None:
     """What must be hidden too, if anything: the smallest part that is not nobody, or else the total."""
+    counts, hidden = line.counts, line.hidden
     unknown = [part for part in summed.parts if hidden[part]]
     if hidden[summed.total]:
         if unknown or not counts[summed.total]:
@@ -100,7 +115,7 @@ def _one_more(counts: Counts, hidden: Mask, summed: Sum, threshold: int) -> int 
         return None
     shown = [part for part in summed.parts if not hidden[part] and counts[part]]
     if shown:
-        return min(shown, key=lambda part: (counts[part], part))
+        return min(shown, key=lambda part: (not line.torn(part), counts[part], part))
     return None if hidden[summed.total] else summed.total
 
 
@@ -128,10 +143,10 @@ def _part(table: Table, rows: Sequence[int] | slice, items: Sequence[int] | slic
 
 def _given_back(table: Table, hidden: Mask) -> tuple[int, int] | None:
     """The smallest shown count in the line of a hidden one that is a combination of shown ones."""
-    vectors = np.kron(table.rows.astype(np.float64), table.items.astype(np.float64))
+    vectors: Vectors = np.kron(table.rows, table.items).astype(np.float64)
     unknown = hidden.ravel()
     nobody = (table.counts.ravel() == 0) & ~unknown
-    vectors = vectors[:, ~(vectors[nobody] > 0).any(axis=0)]  # of whom it is known that there is nobody
+    vectors = vectors[:, ~vectors[nobody].any(axis=0)]  # of whom it is known that there is nobody
     told = vectors[~unknown]
     told = told[told.any(axis=1)]
     asked = vectors[unknown]
@@ -149,11 +164,11 @@ def _given_back(table: Table, hidden: Mask) -> tuple[int, int] | None:
     return min(shown, key=lambda each: (table.counts[each], each)) if shown else None
 
 
-def _projected(vectors: npt.NDArray[np.float64], told: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _projected(vectors: Vectors, told: Vectors) -> Vectors:
     """What combinations of `told` come nearest to each vector."""
     if not told.size:
         return np.zeros_like(vectors)
     _, sizes, directions = np.linalg.svd(told, full_matrices=False)
     basis = directions[sizes > _NEARLY_ZERO * max(float(sizes[0]), 1.0)]
-    found: npt.NDArray[np.float64] = vectors @ basis.T @ basis
+    found: Vectors = vectors @ basis.T @ basis
     return found

@@ -22,6 +22,9 @@ CSV_MEDIA_TYPE = "text/csv"
 WORKBOOK_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COMBINED = "combined"
 NO_BAND = "none"
+SUPPRESSED = "c"
+"""Stands for a number that the key may not see."""
+_COUNTS = ("pupils", "count", "of", "met")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PUPIL = ("pupil", "reference", "name", "school", "year_group")
@@ -82,6 +85,18 @@ def matrix_table(answer: Matrix) -> Table:
     )
     unplotted = ((cell.first or NO_BAND, cell.second or NO_BAND, cell.pupils) for cell in answer.unplotted)
     return Table(("first", "second", "pupils"), (*plotted, *unplotted))
+
+
+def marked(table: Table, answer: object) -> Table:
+    """The table with `c` for what the answer does not show: in a line without its count, for all its numbers."""
+    if not getattr(answer, "suppressed", ()):
+        return table
+    counts = [column for column, name in enumerate(table.header) if name in _COUNTS]
+    lines = (
+        tuple(SUPPRESSED if cell is None else cell for cell in line) if any(line[n] is None for n in counts) else line
+        for line in table.lines
+    )
+    return Table(table.header, tuple(lines))
 
 
 def write_csv(table: Table) -> bytes:

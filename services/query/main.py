@@ -67,7 +67,8 @@ def create_app(
     if log is not None and settings.identity_key is not None:
         names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
     lineage = None if log is None else Lineage(log, partitions)
-    reporting = Reporting(Reader(pool, partitions), names, FactsReader(pool, partitions), lineage)
+    reader, facts = Reader(pool, partitions), FactsReader(pool, partitions)
+    reporting = Reporting(reader, names, facts, lineage, settings.small_numbers)
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 
     @asynccontextmanager

@@ -89,6 +89,8 @@ def cohort_of(schools: Sequence[SchoolReading], axis: Axis, on: date, mask: Mask
 def population_words(axis: Axis, population: Population, on: date) -> Words:
     """The pupils of the population on a day."""
     words = axis.on_roll(on)
+    if population.within:
+        words &= _holding(axis, on, [RosterValue("group", name) for name in population.within])
     if population.year_groups:
         numbers = [axis.year_group_names[name] for name in population.year_groups if name in axis.year_group_names]
         if NOT_KNOWN in population.year_groups:

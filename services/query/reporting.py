@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from schemas.events import AnyFact
 from services.access.keys import Access
 from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
+from services.domain.suppression import THRESHOLD_DEFAULT
 from services.query.answers import Listing, Matrix, Members, Overview, ScoreTracking
 from services.query.facts_known import KnownFacts
 from services.query.facts_reader import FactsReader
@@ -33,76 +36,122 @@ from services.query.requests import (
     MembersRequest,
     Occasion,
     OverviewRequest,
+    Population,
     ScoreTrackingRequest,
 )
 from services.query.scope import ViewsUnavailable
+from services.query.sheets import SHEETS
+from services.query.suppression import Suppression
 from services.runtime.observability import QUERY_SECONDS
 
 A = TypeVar("A", Members, ScoreTracking)
-
-
-P = ParamSpec("P")
+Q = TypeVar("Q")
 R = TypeVar("R")
 
+Answer = Callable[["Reporting", Access, Asked[Q]], Awaitable[R]]
 
-def _timed(report: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-    """Measures a method that answers a report."""
 
-    def measured(answer: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+def answering(report: str) -> Callable[[Answer[Q, R]], Answer[Q, R]]:
+    """What every answer to a report goes through: it is measured, it is about the pupils of the key's groups alone, and
+    without its small numbers where the key may not see them. `Reporting.read` refuses a key that came another way."""
+
+    def guarded(answer: Answer[Q, R]) -> Answer[Q, R]:
         @wraps(answer)
-        async def answer_measured(*arguments: P.args, **named: P.kwargs) -> R:
+        async def answer_guarded(reporting: Reporting, access: Access, asked: Asked[Q]) -> R:
             with QUERY_SECONDS.labels(report).time():
-                return await answer(*arguments, **named)
+                access.require("read")
+                within = tuple(sorted(access.groups))
+                asked = msgspec.structs.replace(asked, request=_within(asked.request, within)) if within else asked
+                if access.sees_pupils or report not in SHEETS:
+                    access.require_pupils()
+                    return await answer(reporting, access, asked)
+                return await _suppressed(report, answer, reporting, access, asked)
 
-        return answer_measured
+        return answer_guarded
 
-    return measured
+    return guarded
+
+
+async def _suppressed(report: str, answer: Answer[Q, R], reporting: Reporting, access: Access, asked: Asked[Q]) -> R:
+    seeing = msgspec.structs.replace(access, can=access.can | {"small_numbers"})
+
+    async def ask(request: Any) -> Any:
+        return await answer(reporting, seeing, msgspec.structs.replace(asked, request=request))
+
+    async def read(question: Question) -> Reading:
+        return await reporting.read(seeing, question, asked.wait)
+
+    suppression = Suppression(ask, read, access, reporting.small_numbers)
+    suppressed: R = await suppression.answer(report, asked.request)
+    return suppressed
+
+
+def _within(asked: Any, groups: tuple[str, ...]) -> Any:
+    """What is asked, of the pupils of these groups alone."""
+    if isinstance(asked, Population):
+        return msgspec.structs.replace(asked, within=groups)
+    if not isinstance(asked, msgspec.Struct):
+        return asked
+    parts = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    return msgspec.structs.replace(
+        asked, **{name: _within(part, groups) for name, part in parts.items() if isinstance(part, msgspec.Struct)}
+    )
 
 
 class Reporting:
     """Answers requests for reports."""
 
     def __init__(
-        self, reader: Reader, names: Names | None, facts: FactsReader | None = None, lineage: Lineage | None = None
+        self,
+        reader: Reader,
+        names: Names | None,
+        facts: FactsReader | None = None,
+        lineage: Lineage | None = None,
+        small_numbers: int = THRESHOLD_DEFAULT,
     ) -> None:
+        self.small_numbers = small_numbers
         self._reader = reader
         self._names = names
         self._facts = facts
         self._lineage = lineage
 
-    @_timed("overview")
+    @answering("overview")
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
         """The overview. Raises Problem, as every method here."""
         reading = await self.read(access, overview.question(asked.request), asked.wait)
         return overview.answer(reading, asked.request)
 
-    @_timed("overview/members")
+    @answering("overview/members")
     async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
         """The pupils behind cells of an overview."""
         reading = await self.read(access, overview.question(asked.request.overview), asked.wait)
         return await self.with_names(access, asked.occasion, members.answer(reading, asked.request))
 
-    @_timed("score-tracking")
+    @answering("score-tracking")
     async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
         """Pupils by months."""
         reading = await self.read(access, score_tracking.question(asked.request), asked.wait)
         return await self.with_names(access, asked.occasion, score_tracking.answer(reading, asked.request))
 
-    @_timed("matrix")
+    @answering("matrix")
     async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
         """Two measures against each other."""
         reading = await self.read(access, matrix.question(asked.request), asked.wait)
         return matrix.answer(reading, asked.request)
 
-    @_timed("matrix/members")
+    @answering("matrix/members")
     async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
         """The pupils behind cells of a matrix."""
         reading = await self.read(access, matrix.question(asked.request.matrix), asked.wait)
         return await self.with_names(access, asked.occasion, matrix.answer_members(reading, asked.request))
 
     async def read(self, access: Access, question: Question, wait: Wait) -> Reading:
-        """What a report needs of the views."""
+        """What a report needs of the views. Whatever did not come through `answering` gets nothing that a key may not
+        see."""
         access.require("read")
+        access.require_pupils()
+        if question.population.within != tuple(sorted(access.groups)):
+            raise _forbidden()
         try:
             return await self._reader.read(access, question, min_position=wait.position, wait_seconds=wait.seconds)
         except OutsideScope:

@@ -37,7 +37,8 @@ class Occasion(msgspec.Struct, frozen=True):
 class Population(msgspec.Struct, frozen=True):
     """Whom a report counts. Either `schools` or `trust` is given; empty tuples do not narrow.
 
-    `filters`: (name, values), or inside a name, and between names.
+    `filters`: (name, values), or inside a name, and between names. `within`: the groups that the key is for, if it is
+    for groups; nobody asks for it.
     """
 
     schools: tuple[str, ...] | None = None
@@ -45,6 +46,7 @@ class Population(msgspec.Struct, frozen=True):
     year_groups: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    within: tuple[str, ...] = ()
 
 
 class Clocks(msgspec.Struct, frozen=True):

@@ -192,9 +192,9 @@ def _quality(qualities: dict[str, float], media_type: str) -> float:
 
 def _encode(form: str, report: Report, answer: Any, request: Any, address: str) -> bytes:
     if form == "csv":
-        return exports.write_csv(report.table(answer, request))
+        return exports.write_csv(exports.marked(report.table(answer, request), answer))
     if form == "xlsx":
-        return exports.write_workbook(report.table(answer, request), answer.provenance, address)
+        return exports.write_workbook(exports.marked(report.table(answer, request), answer), answer.provenance, address)
     return _encoder.encode(answer)
 
 

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     pupil_key: _Secret | None = None
     identity_key: _Secret | None = None
     reporting: bool = True
+    small_numbers: Annotated[int, Field(ge=3, le=10)] = 5
     url: str = "http://127.0.0.1:8080"
     key: SecretStr | None = None
 

@@ -259,7 +259,7 @@ def test_weights_and_marks_of_three_decimals_stay_exact(client) -> None:
 
 
 def test_names_and_references_are_there_only_for_a_key_that_may_see_names(client, product: Product) -> None:
-    body = {"name": "counts only", "schools": ["larch"], "can": ["read"]}
+    body = {"name": "counts only", "schools": ["larch"], "can": ["read", "small_numbers"]}
     key = client.post("/v1/keys", json=body).json()["key"]
     with product.client(key) as reader:
         pupils = read_report(reader, "overview/members", _asked(schools=("larch",)))["pupils"]

@@ -51,7 +51,7 @@ def test_each_right_opens_what_it_names(client: httpx.Client, product: Product) 
     open_school(client, "rights")
     pupils_of(client, "rights")
     event = assessed("rights", "A1", "m1", "achieved", DAY)
-    with key_for(product, client, "read", schools=["rights"]) as reader:
+    with key_for(product, client, "read small_numbers", schools=["rights"]) as reader:
         assert overview(reader, school="rights").status_code == 200
         assert send_events(reader, event).status_code == 403
         assert reader.post("/v1/imports?kind=pupils", content=b"x", headers=CSV).status_code == 403

@@ -124,7 +124,7 @@ async def key(pool: asyncpg.Pool, *can: str) -> dict[str, str]:
 async def test_every_answer_with_names_is_written_down(
     ask: Callable[..., Any], log: DeafLog, pool: asyncpg.Pool
 ) -> None:
-    nameless = await key(pool, "read")
+    nameless = await key(pool, "read", "small_numbers")
     for address in FORMS:
         assert "Smithson" not in text_of(await ask(address, nameless))
     assert await audit_of(log) == [], "nobody was told a name"
@@ -148,7 +148,7 @@ def test_the_audit_does_not_repeat_what_was_typed() -> None:
 
 
 async def test_without_the_audit_there_are_no_names(ask: Callable[..., Any], log: DeafLog, pool: asyncpg.Pool) -> None:
-    nameless = await key(pool, "read")
+    nameless = await key(pool, "read", "small_numbers")
     faults = [LogUnavailable("away"), AppendOutcomeUnknown("silent"), OSError("broken")]
     for number, address in enumerate(FORMS):
         plain = await ask(address, nameless)
@@ -167,7 +167,7 @@ async def test_without_the_key_store_there_are_no_names_and_counts_go_on(
     away = read_settings(
         admin_key=ADMIN_KEY, identity_key="i" * 40, keystore_url="postgresql://nobody@127.0.0.1:1/keystore"
     )
-    nameless = await key(pool, "read")
+    nameless = await key(pool, "read", "small_numbers")
     for address in FORMS:
         assert_nameless(address, await ask(address, settings=away), await ask(address, nameless))
     counted = [await ask(f"/v1/reports/overview?{ASKED}", settings=settings) for settings in (away, SETTINGS)]

@@ -63,7 +63,9 @@ async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def bearer(pool: asyncpg.Pool, *, can: tuple[str, ...] = ("read",), **scope: Any) -> dict[str, str]:
+async def bearer(
+    pool: asyncpg.Pool, *, can: tuple[str, ...] = ("read", "small_numbers"), **scope: Any
+) -> dict[str, str]:
     fields = {"name": "test", "all": False, "schools": (), "trusts": (), "expires_on": None, **scope}
     created = await keys.create_key(pool, KeyRequest(can=can, **fields), ADMINISTRATOR)
     return {"authorization": f"Bearer {created.key}"}
@@ -269,6 +271,38 @@ async def test_names_are_for_keys_that_may_see_them(client: httpx.AsyncClient, p
     assert "Amy" in pupils["amy"]["name"] and "Smith" in pupils["amy"]["name"]
     assert (pupils["ben"]["reference"], pupils["ben"]["name"]) == (None, None)
     assert named.headers["cache-control"] == "private, no-store"
+
+
+async def test_small_numbers_are_null_and_pupils_closed_without_the_right(
+    client: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    headers = await bearer(pool, schools=("oak",), can=("read",))
+    answer = await client.get(f"{OAK}&by=characteristic:sex", headers=headers)
+    body = answer.json()
+    whole, *rows = body["rows"]
+    assert whole["pupils"] == 5 and [row["pupils"] for row in rows] == [None] * 3
+    counts = whole["cells"][0]["counts"]
+    assert counts == {"sig_below": None, "below": 0, "at": None, "above": 0, "sig_above": None}
+    assert whole["cells"][0]["percents"]["at"] is None and whole["cells"][0]["no_data"] is None
+    assert "/rows/0/cells/0/counts/at" in body["suppressed"]
+    table = await client.get(OAK.replace("overview?", "overview.csv?"), headers=headers)
+    assert f"whole,{MATHS},at,c,c" in table.text and f"whole,{MATHS},below,0,0" in table.text
+    for closed in (
+        f"/v1/reports/overview/members?school=oak&{REPORT}",
+        f"/v1/reports/score-tracking?school=oak&measure={MATHS}",
+    ):
+        refused = await client.get(closed, headers=headers)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/pupils_closed")
+    seen = await client.get(f"{OAK}&by=characteristic:sex", headers=await bearer(pool, schools=("oak",)))
+    assert "suppressed" not in seen.json() and seen.json()["rows"][1]["pupils"] == 2
+
+
+async def test_a_key_of_groups_sees_their_pupils_alone(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    for groups, pupils in ((("Oak",), 5), (("Elm",), 0), (("Elm", "Oak"), 5)):
+        headers = await bearer(pool, schools=("oak",), groups=groups)
+        assert (await client.get(OAK, headers=headers)).json()["rows"][0]["pupils"] == pupils
+        members = await client.get(f"/v1/reports/overview/members?school=oak&{REPORT}", headers=headers)
+        assert members.json()["total"] == pupils
 
 
 async def test_filters_do_not_reach_the_log(client: httpx.AsyncClient) -> None:

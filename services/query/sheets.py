@@ -1,0 +1,200 @@
+"""What an answer counts, laid out for `services.domain.suppression`: lines, and in them blocks of items.
+
+A block is one way of dividing the pupils of a line into cells; its first item is all of them. An answer is read as the
+tree that its JSON is, so that a field more in a report needs nothing here but what it counts. A report without a sheet
+is closed to whoever may not see small numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.domain.bands import BAND_IDS
+from services.query.blanking import Pointer
+
+Tree = Mapping[str, Any]
+ALL = "pupils"
+
+
+class Item(NamedTuple):
+    """How many pupils lie in some cells, and where that stands in the answer (None: a reader works it out)."""
+
+    pupils: int
+    cells: frozenset[str]
+    pointer: Pointer | None = None
+
+
+class Derived(NamedTuple):
+    """A number made of counts of a block: hidden with any of them."""
+
+    pointer: Pointer
+    items: tuple[str, ...]
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Items by name, `ALL` among them; `sums`: what adds up to what, the narrowest first, because the companion of a
+    small number is looked for in them in turn; `derived`: what is made of items."""
+
+    name: str
+    items: Mapping[str, Item]
+    sums: tuple[tuple[str, tuple[str, ...]], ...]
+    derived: tuple[Derived, ...] = ()
+
+
+class Line(msgspec.Struct, frozen=True):
+    """The pupils of one row (of `inside` another). `pointer`: where the row stands; `closed`: what is never shown."""
+
+    row: str
+    inside: str
+    pointer: Pointer
+    blocks: tuple[Block, ...]
+    closed: tuple[Pointer, ...] = ()
+
+
+Sheet = Callable[[Tree, bool], list[Line]]
+"""The lines of an answer; the second argument: whether `of` leaves out pupils without data."""
+
+_MET = BAND_IDS[2:]
+_MISSED = BAND_IDS[:2]
+
+
+def rows_sheet(tree: Tree, with_data: bool) -> list[Line]:
+    """Rows of cells with counts by band, and Combined: the overview, progress, a profile's area by rows."""
+    return [_row_line(row, ("rows", number), with_data) for number, row in enumerate(tree["rows"])]
+
+
+def matrix_sheet(tree: Tree, _: bool) -> list[Line]:
+    """The one line of a matrix: its cells, what is not plotted, the diagonal, and the sides that an overview shows."""
+    items = dict(_plotted(tree["counts"]))
+    cells = list(items)
+    for number, each in enumerate(tree["unplotted"]):
+        name = f"{each['first']}>{each['second']}"
+        items[name] = Item(each["pupils"], frozenset((name,)), ("unplotted", number, "pupils"))
+    sums = [(ALL, ("plotted", *(name for name in items if name not in cells))), ("plotted", tuple(cells))]
+    groups = {
+        "on": [name for name in cells if _rise(name) == 0],
+        "above": [name for name in cells if _rise(name) > 0],
+        "below": [name for name in cells if _rise(name) < 0],
+    }
+    pointers: dict[str, Pointer] = {name: ("overlay", name, "pupils") for name in groups}
+    if "not_meeting" in tree:
+        for side, place in (("first", 0), ("second", 1)):
+            groups[f"not_meeting {side}"] = [name for name in cells if name.split(">")[place] in _MISSED]
+            pointers[f"not_meeting {side}"] = ("not_meeting", side, "pupils")
+    for place in (0, 1):
+        for band in BAND_IDS:
+            groups[f"{place} {band}"] = [name for name in items if name.split(">")[place] == band]
+    for name, parts in groups.items():
+        sums.append((name, tuple(parts)))
+    made = {name: _sum_of(items, parts, pointers.get(name)) for name, parts in groups.items()}
+    made["plotted"] = _sum_of(items, cells)
+    made[ALL] = _sum_of(items, list(items))
+    sums.append(("plotted", ("on", "above", "below")))
+    shares = [name for name in made if name in pointers]
+    derived = tuple(Derived((*pointers[name][:-1], "percent"), (name, "plotted")) for name in shares)
+    return [Line("whole", "", (), (Block("matrix", {ALL: made.pop(ALL), **items, **made}, tuple(sums), derived),))]
+
+
+SHEETS: Mapping[str, Sheet] = {"overview": rows_sheet, "progress": rows_sheet, "matrix": matrix_sheet}
+
+
+def _row_line(row: Tree, at: Pointer, with_data: bool) -> Line:
+    cells = row["cells"]
+    combined = row.get("combined")
+    alone = combined if len(cells) == 1 else None
+    blocks = [
+        _bands_block(cell, (*at, "cells", number), row["pupils"], at, with_data, alone)
+        for number, cell in enumerate(cells)
+    ]
+    blocks += [block for number, cell in enumerate(cells) for block in _coded(cell, (*at, "cells", number), row, at)]
+    if combined is not None and alone is None:
+        blocks.append(_combined_block(combined, row["pupils"], at))
+    closed = [
+        (*at, "cells", number, part)
+        for number, cell in enumerate(cells)
+        for part in ("table", "no_start", "no_end")
+        if part in cell
+    ]
+    return Line(row["row"], row.get("in", ""), at, tuple(blocks), tuple(closed))
+
+
+def _bands_block(cell: Tree, at: Pointer, pupils: int, row: Pointer, with_data: bool, combined: Tree | None) -> Block:
+    """Bands, no data, not applicable and codes outside: together all pupils of the row."""
+    items = {band: Item(cell["counts"][band], frozenset((band,)), (*at, "counts", band)) for band in BAND_IDS}
+    outside = {f"excluded {code}": ("excluded", code) for code in cell.get("excluded") or {}}
+    for name, path in {"no_data": ("no_data",), "not_applicable": ("not_applicable",), **outside}.items():
+        items[name] = Item(_at(cell, path), frozenset((name,)), (*at, *path))
+    left_out = ["not_applicable", *outside]
+    counted = [*BAND_IDS, *([] if with_data else ["no_data"])]
+    sums: list[tuple[str, tuple[str, ...]]] = []
+    made = {"of": Item(cell["of"], frozenset(counted), (*at, "of"))}
+    derived = [Derived((*at, "percents", band), (band, "of")) for band in BAND_IDS]
+    derived.append(Derived((*at, "no_data_percent"), ("no_data", *left_out)))
+    if combined is not None:
+        in_row: Pointer = (*row, "combined")
+        missed = (*_MISSED, "no_data")
+        made["met"] = Item(combined["working_at_or_above"], frozenset(_MET), (*in_row, "working_at_or_above"))
+        made["missed"] = Item(combined["not_working_at"], frozenset(missed), (*in_row, "not_working_at"))
+        made["incomplete"] = Item(combined["incomplete"], frozenset(("no_data",)), (*in_row, "incomplete"))
+        sums += [("met", _MET), ("missed", missed), ("incomplete", ("no_data",)), (ALL, ("met", "missed", *left_out))]
+        derived += _combined_percents(in_row)
+    sums += [("of", tuple(counted)), (ALL, ("of", *left_out, *(["no_data"] if with_data else []))), (ALL, tuple(items))]
+    everybody = Item(pupils, frozenset(items), (*row, "pupils"))
+    return Block(str(at[-1]), {ALL: everybody, **items, **made}, tuple(sums), tuple(derived))
+
+
+def _coded(cell: Tree, at: Pointer, row: Tree, in_row: Pointer) -> Iterator[Block]:
+    """Codes that count as nothing achieved stand in a band already; each divides the pupils of the row in two."""
+    for code, count in (cell.get("coded") or {}).items():
+        items = {
+            ALL: Item(row["pupils"], frozenset(("coded", "others")), (*in_row, "pupils")),
+            "coded": Item(count, frozenset(("coded",)), (*at, "coded", code)),
+            "others": Item(row["pupils"] - count, frozenset(("others",))),
+        }
+        yield Block(f"{at[-1]} coded {code}", items, ((ALL, ("coded", "others")),))
+
+
+def _combined_block(combined: Tree, pupils: int, row: Pointer) -> Block:
+    at: Pointer = (*row, "combined")
+    met, missed, incomplete = (combined[part] for part in ("working_at_or_above", "not_working_at", "incomplete"))
+    items = {
+        ALL: Item(pupils, frozenset(("met", "rest", "incomplete", "outside")), (*row, "pupils")),
+        "met": Item(met, frozenset(("met",)), (*at, "working_at_or_above")),
+        "missed": Item(missed, frozenset(("rest", "incomplete")), (*at, "not_working_at")),
+        "incomplete": Item(incomplete, frozenset(("incomplete",)), (*at, "incomplete")),
+        "rest": Item(missed - incomplete, frozenset(("rest",))),
+        "outside": Item(pupils - met - missed, frozenset(("outside",))),
+    }
+    sums = ((ALL, ("met", "missed", "outside")), ("missed", ("incomplete", "rest")))
+    return Block("combined", items, sums, tuple(_combined_percents(at)))
+
+
+def _combined_percents(at: Pointer) -> list[Derived]:
+    parts = ("working_at_or_above", "not_working_at")
+    return [Derived((*at, "percents", part), ("met", "missed")) for part in parts]
+
+
+def _plotted(counts: Sequence[Sequence[int]]) -> Iterator[tuple[str, Item]]:
+    for row, first in enumerate(BAND_IDS):
+        for column, second in enumerate(BAND_IDS):
+            name = f"{first}>{second}"
+            yield name, Item(counts[row][column], frozenset((name,)), ("counts", row, column))
+
+
+def _rise(name: str) -> int:
+    first, second = name.split(">")
+    return BAND_IDS.index(second) - BAND_IDS.index(first)
+
+
+def _sum_of(items: Mapping[str, Item], parts: Sequence[str], pointer: Pointer | None = None) -> Item:
+    cells = frozenset[str]().union(*(items[part].cells for part in parts))
+    return Item(sum(items[part].pupils for part in parts), cells, pointer)
+
+
+def _at(tree: Any, path: Sequence[str]) -> int:
+    for step in path:
+        tree = tree[step]
+    return int(tree)
