@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import msgspec
 import psycopg
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
@@ -33,6 +34,8 @@ _MESSAGE_DB_FILES = (
 )
 _LATEST = """CREATE TABLE {table} (pupil int, subject int, objective int, state int, day int,
              PRIMARY KEY (pupil, subject, objective))"""
+_LATEST_FACTS = """CREATE TABLE {table} (pupil text, subject text, objective text, state text, day date,
+                   PRIMARY KEY (pupil, subject, objective))"""
 _UPSERT = """INSERT INTO {table} VALUES ({places}) ON CONFLICT (pupil, subject, objective)
              DO UPDATE SET state = excluded.state, day = excluded.day WHERE excluded.day >= {table}.day"""
 
@@ -127,26 +130,39 @@ def _conninfo(url: str) -> str:
     )
 
 
-async def upsert(url: str, judged: Sequence[Judged], batch: int) -> float:
-    """Events a second from JSON to upserts by asyncpg, `batch` a transaction and statement."""
-    payloads = [json.dumps(one).encode() for one in judged]
-    table = f"latest_{batch}"
+class Assessed(msgspec.Struct):
+    """What an upsert takes from the bytes of a judgement."""
+
+    pupil: str
+    subject: str
+    objective: str
+    state: str
+    assessed_on: str
+
+
+async def upsert(url: str, values: Sequence[bytes], batch: int) -> float:
+    """Judgements a second from their bytes, as the log has them, to upserts and the position, in one transaction a batch."""
+    table = f"facts_{batch}"
+    decoder = msgspec.json.Decoder(Assessed)
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(_LATEST.format(table=table))
-        places = "$1, $2, $3, $4, $5"
-        statement = _UPSERT.format(table=table, places=places)
+        await connection.execute(_LATEST_FACTS.format(table=table))
+        await connection.execute("CREATE TABLE IF NOT EXISTS position (name text PRIMARY KEY, next_offset bigint)")
+        await connection.execute("INSERT INTO position VALUES ($1, 0)", table)
+        statement = _UPSERT.format(table=table, places="$1, $2, $3, $4, $5::text::date")
         started = time.perf_counter()
-        for at in range(0, len(payloads), batch):
-            rows = [json.loads(each) for each in payloads[at : at + batch]]
+        for at in range(0, len(values), batch):
+            told = [decoder.decode(each) for each in values[at : at + batch]]
+            rows = [(e.pupil, e.subject, e.objective, e.state, e.assessed_on) for e in told]
             async with connection.transaction():
                 await connection.executemany(statement, rows)
-        return len(judged) / (time.perf_counter() - started)
+                await connection.execute("UPDATE position SET next_offset = $2 WHERE name = $1", table, at + len(told))
+        return len(values) / (time.perf_counter() - started)
     finally:
         await connection.close()
 
 
-async def latest(url: str, table: str) -> set[Judged]:
+async def latest(url: str, table: str) -> set[tuple[Any, ...]]:
     """What a peer's view holds."""
     connection = await asyncpg.connect(url)
     try:

@@ -17,6 +17,8 @@ from benchmarks.reads import at_once, compare
 from benchmarks.stage import Stage
 
 PEER_ROUNDS = 3
+SHARES = (8, 4, 2)
+"""Of the schools, for how the cost grows with them."""
 
 
 async def measure(stage: Stage) -> list[Figure]:
@@ -38,6 +40,13 @@ async def measure(stage: Stage) -> list[Figure]:
             "DuckDB": [lambda q=q: at_once(stage.duck, q, stage.count) for q in asked[:PEER_ROUNDS]],
         }
     )
+    parts = [*dict.fromkeys(max(stage.count // share, 1) for share in SHARES)]
+    grown = await interleaved_ms(
+        {
+            str(count): [lambda q=q, n=count: cold.overview(Asked(tuple(range(n)), q.day)) for q in asked]
+            for count in parts
+        }
+    )
     cut_offs = [f"{20 + n},{35 + n},{50 + n},{65 + n}" for n in range(1, rounds + 1)]
     await ours.overview(asked[0])
     again = await interleaved_ms({"again": [lambda b=b: ours.overview(asked[0], b) for b in cut_offs]})
@@ -49,5 +58,9 @@ async def measure(stage: Stage) -> list[Figure]:
         times_better("DuckDB", times, "cold", "≥ 10"),
         times_better("PostgreSQL", times, "in service", "≥ 100"),
         times_better("DuckDB", times, "in service", "≥ 10"),
+        *(
+            median_figure(f"  {count} of the schools, cold", grown[str(count)], "", f"named one by one; {what}")
+            for count in parts
+        ),
         median_figure("new cut-offs on an open trust report, cached", again["again"], "≤ 3", stage.note),
     ]
