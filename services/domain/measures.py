@@ -18,6 +18,8 @@ from services.domain.scoring import PLAIN, Scoring
 
 OWN_YEAR = "own-year"
 ANY = "any"
+ANY_PART = "*"
+"""Any score type, subject or component in a pattern of columns."""
 SCORE_PARTS = 1000
 """Scores have up to three decimals and are counted in thousandths."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
@@ -80,6 +82,8 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     on: date | None = None
     since: date | None = None
     scoring: Scoring = PLAIN
+    parts: tuple[tuple[str, Scoring], ...] = ()
+    """Of a combined measure what its test declares of each score type."""
 
     @property
     def column(self) -> str:
@@ -87,6 +91,11 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "test":
             return column_of_test(self.test, self.subject, self.component, self.score_type)
         return column_of_judgement(self.subject, self.scale) if self.kind == "judgement" else ""
+
+    @property
+    def siblings(self) -> str:
+        """The columns of the other score types of its sittings (`*` = any)."""
+        return column_of_test(self.test, self.subject, self.component, ANY_PART)
 
     @property
     def undated(self) -> str:

@@ -22,8 +22,6 @@ _HIGHEST = 10**15
 """Above every cut-off, and within 64 bits."""
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _YEAR = re.compile(r"([0-9]{4})/([0-9]{2})")
-SIBLING_TYPES = ("scaled", "raw", "ta", "standardised", "percent")
-"""Score types under which a code may stand, whether or not the test declares them."""
 
 
 class CodeRule(msgspec.Struct, frozen=True):
@@ -45,13 +43,12 @@ class Threshold(msgspec.Struct, frozen=True):
 
 class Scoring(msgspec.Struct, frozen=True):
     """The declared values of a measure (lowest first; empty = numbers), its codes, its thresholds (rising by day), the
-    highest amount there is, the score types of its test, and the window."""
+    highest amount there is, and the window."""
 
     values: tuple[str, ...] = ()
     codes: tuple[CodeRule, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     highest: int | None = None
-    siblings: tuple[str, ...] = ()
     window: Literal["year", "any"] = "year"
 
     def amount(self, text: str) -> int | None:
@@ -93,7 +90,6 @@ def scoring_of_test(test: TestDefined | None, score_type: str) -> Scoring:
         codes=tuple(CodeRule(code, each.counts, each.lowest, each.earlier) for code, each in test.codes.items()),
         thresholds=tuple(sorted(found, key=lambda each: each.starts)),
         highest=number(declared.max) if declared is not None and declared.max else None,
-        siblings=tuple(dict.fromkeys((*test.scores, *SIBLING_TYPES))) if test.codes else (),
         window=test.window,
     )
 

@@ -25,8 +25,12 @@ from services.domain.measures import ANY, OWN_YEAR, Measure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scores import percents
 from services.query.addition import Placed, add_entries, add_up
+from services.query.external_values import Sittings as Sittings
+from services.query.external_values import Source as Source
+from services.query.external_values import Verdicts as Verdicts
+from services.query.external_values import read_external
+from services.query.facts_known import KnownFacts
 from services.query.school_index import (
-    LAST_DAY,
     ROSTER,
     BlockAt,
     Ints,
@@ -49,6 +53,7 @@ class SchoolViews(msgspec.Struct, frozen=True):
     index: SchoolIndex
     known_at: int
     stored: Mapping[BlockAt, Stored]
+    facts: KnownFacts | None = None
 
     def stored_at(self, stream: str, day: date) -> Stored:
         """The block of a stream that serves a day."""
@@ -77,21 +82,14 @@ class Sums(NamedTuple):
     lane: Lane
 
 
-class Sittings(NamedTuple):
-    """The sittings or judgements of a school that count, per slot: which there are, their days (ordinals) and their
-    scores (indexes into those of the document)."""
-
-    present: Mask
-    days: Ints
-    scores: Ints
-
-
 class AxisValues(NamedTuple):
     """A measure on a day along the axis. `amounts` holds what is banded, in 1/`Measure.per_unit`: the displayed percent
-    or the score; or NO_DATA or NOT_APPLICABLE. `sources`: of each school what it was made of (None: not applicable)."""
+    or the score; or NO_DATA or NOT_APPLICABLE. `sources`: of each school what it was made of (None: not applicable).
+    `codes`: of each place the number of the code that stands for a score, or NO_CODE (None: nobody has one)."""
 
     amounts: Ints
-    sources: Sequence[Sums | Sittings | None]
+    sources: Sequence[Sums | Source | None]
+    codes: Ints | None = None
 
 
 class Wanted(NamedTuple):
@@ -123,6 +121,7 @@ class Axis:
         self._rosters: dict[date, Roster] = {}
         self._year_groups: dict[date, Ints] = {}
         self._values: dict[Wanted, AxisValues] = {}
+        self._latest: dict[tuple[str, date], tuple[Mask, Ints, Ints]] = {}
 
     # --- the roster ---
 
@@ -221,21 +220,22 @@ class Axis:
     # --- the measures ---
 
     def values(self, measure: Measure, day: date) -> AxisValues:
-        """A measure on a day, for every slot, on roll or not."""
-        wanted = Wanted(measure, day)
+        """A measure on a day, for every slot, on roll or not; one with a date of its own on that."""
+        wanted = Wanted(measure, measure.day(day))
         if wanted not in self._values:
             self.load_values((wanted,))
         return self._values[wanted]
 
     def load_values(self, wanted: Iterable[Wanted]) -> None:
         """Compute several measures and days at once; those whose sums are alike are added up together."""
-        missing = [one for one in dict.fromkeys(wanted) if one not in self._values]
+        own = (Wanted(measure, measure.day(day)) for measure, day in wanted)
+        missing = [one for one in dict.fromkeys(own) if one not in self._values]
         self.load_rosters(one.day for one in missing if one.measure.ability == OWN_YEAR)
         groups: dict[tuple[Profile, str, str], list[_Job]] = {}
-        sources: dict[Wanted, list[Sums | Sittings | None]] = {}
+        sources: dict[Wanted, list[Sums | Source | None]] = {}
         for one in missing:
             if one.measure.kind != "markbook":
-                self._values[one] = self._read_sittings(one)
+                self._values[one] = AxisValues(*read_external(self, *one))
                 continue
             sources[one] = [None] * len(self.schools)
             for number, school in enumerate(self.schools):
@@ -263,7 +263,7 @@ class Axis:
         percent: str,
         jobs: Sequence[_Job],
         amounts: Mapping[Wanted, Ints],
-        sources: Mapping[Wanted, list[Sums | Sittings | None]],
+        sources: Mapping[Wanted, list[Sums | Source | None]],
     ) -> None:
         """The values of one group of lanes, one after the other on an axis of their own."""
         cells = len(profile.cells)
@@ -310,29 +310,13 @@ class Axis:
             own @ profile.weights(),
         )
 
-    def _read_sittings(self, wanted: Wanted) -> AxisValues:
-        """The latest value of a column up to a day, if it lies in the academic year that holds the day."""
-        column, day = wanted.measure.column, wanted.day
-        present, days, scores = self._latest(column, day)
-        ever: Mask | None = None
-        amounts = np.full(self.size, NOT_APPLICABLE, np.int64)
-        sources: list[Sums | Sittings | None] = [None] * len(self.schools)
-        for number, school in enumerate(self.schools):
-            place = self._place(number)
-            there = present[place]
-            if not there.any():
-                ever = self._latest(column, LAST_DAY)[0] if ever is None else ever
-                if not ever[place].any():
-                    continue
-            there = there & (days[place] >= year_start(day, school.year_starts()).toordinal())
-            mine = np.full(there.size, NO_DATA, np.int64)
-            mine[there] = school.index.score_amounts[scores[place][there]]
-            amounts[place] = mine
-            sources[number] = Sittings(there, days[place], scores[place])
-        return AxisValues(amounts, sources)
-
-    def _latest(self, column: str, day: date) -> tuple[Mask, Ints, Ints]:
+    def latest(self, column: str, day: date) -> tuple[Mask, Ints, Ints]:
         """Of each pupil: whether the column has a value up to a day, and its own day and score."""
+        if (column, day) not in self._latest:
+            self._latest[column, day] = self._read_latest(column, day)
+        return self._latest[column, day]
+
+    def _read_latest(self, column: str, day: date) -> tuple[Mask, Ints, Ints]:
         stored = [school.stored_at(column_stream(column), day).segment for school in self.schools]
         placed = [
             Placed(segment, start * WORD_BITS, day.toordinal())
@@ -341,6 +325,24 @@ class Axis:
         ]
         totals = add_up(placed, size=self.size, parts=1, known_at=self.known_at, assessed=False)
         return unpack_values(totals[0])
+
+    def place_of(self, school: int) -> slice:
+        """The places of a school's slots."""
+        return self._place(school)
+
+    def year_starts_of(self, school: int) -> int:
+        """The first month of a school's academic year."""
+        return self.schools[school].year_starts()
+
+    @cached_property
+    def indexes(self) -> Sequence[SchoolIndex]:
+        """The schools, in their order."""
+        return [school.index for school in self.schools]
+
+    @property
+    def facts(self) -> Sequence[KnownFacts | None]:
+        """The single facts of each school, where a report needs them."""
+        return [school.facts for school in self.schools]
 
     def _pupils(self, school: int) -> int:
         return (self.word_starts[school + 1] - self.word_starts[school]) * WORD_BITS

@@ -13,15 +13,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from services.domain.combinations import combination_of
 from services.domain.measures import OWN_YEAR, Measure
 from services.query.answers import Provenance
 from services.query.axis import Axis
+from services.query.external_values import combined_days, day_before_year
 from services.query.requests import Clocks, Population
 from services.query.vectors import NOW, SchoolIndex, SchoolReading, axis_of
 
+SINGLE_FACTS = ""
+"""The column that stands for the facts of the school, which are read apart from the blocks."""
+
 
 class Moment(NamedTuple):
-    """A day for which a report needs a subject's sums, a column of a test or judgement, or (both None) the roster."""
+    """A day for which a report needs a subject's sums, a column of a test or judgement (`*` = any part), single facts,
+    or (both None) the roster."""
 
     day: date
     subject: str | None = None
@@ -65,8 +71,24 @@ def knowledge_time(clocks: Clocks) -> int:
 
 
 def moments_of(measure: Measure, day: date) -> list[Moment]:
-    """What the values of a measure on a day are made of."""
+    """What the values of a measure on a day, or on the date of its own, are made of."""
+    day = measure.day(day)
     if measure.kind != "markbook":
-        return [Moment(day, column=measure.column)]
+        return _external_moments(measure, day)
     moments = [Moment(day, measure.subject)]
     return [*moments, Moment(day)] if measure.ability == OWN_YEAR else moments
+
+
+def _external_moments(measure: Measure, day: date) -> list[Moment]:
+    """A code may stand in any score type of a sitting, and ask for an earlier year."""
+    if measure.kind == "combined":
+        combination = combination_of(measure)
+        patterns = [pattern for part in combination.parts for pattern in part.siblings(combination.test)]
+        days = combined_days(combination, day)
+        return [Moment(day), *(Moment(each, column=pattern) for pattern in patterns for each in days)]
+    if measure.needs_facts:
+        return [Moment(day, column=SINGLE_FACTS)]
+    moments = [Moment(day, column=measure.siblings if measure.scoring.codes else measure.column)]
+    if any(rule.earlier for rule in measure.scoring.codes):
+        moments.append(Moment(day_before_year(day), column=measure.siblings))
+    return moments

@@ -355,8 +355,8 @@ def _blocks_of(moment: Moment, index: SchoolIndex, known_at: int) -> list[BlockA
     day, subject, column = moment
     if column is not None:
         # the block of the last day tells whether the column had any value yet, as known then
-        days = (day, LAST_DAY) if column in index.document.columns else ()
-        return [block_at(column_stream(column), each, known_at) for each in days]
+        columns = index.columns_like(column)
+        return [block_at(column_stream(each), at, known_at) for each in columns for at in (day, LAST_DAY)]
     if subject is None:
         return [block_at(ROSTER, day, known_at)]
     lane = index.lane_at(subject, day.toordinal(), known_at)

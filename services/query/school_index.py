@@ -80,6 +80,17 @@ class SchoolIndex:
                 span = LaneSpan(r.known_from, r.known_to, r.starts, r.ends, lane)
                 self._spans.setdefault(lane.subject, []).append(span)
         self._profiles: dict[str, Profile] = {}
+        self._columns_like: dict[str, tuple[str, ...]] = {}
+
+    def columns_like(self, pattern: str) -> tuple[str, ...]:
+        """The columns of tests and judgements that a pattern names, part by part (`*` = any part)."""
+        if "*" not in pattern:
+            return (pattern,) if pattern in self.document.columns else ()
+        found = self._columns_like.get(pattern)
+        if found is None:
+            found = tuple(column for column in self.document.columns if _matches(pattern, column))
+            self._columns_like[pattern] = found
+        return found
 
     def values_of(self, kind: str, name: str = "") -> list[RosterValue]:
         """The roster values of a kind; of characteristics those of one name."""
@@ -135,6 +146,11 @@ class SchoolIndex:
             if alias.slot == slot and alias.known_from <= known_at < alias.known_to:
                 return self.document.pupils[alias.shown_slot]
         return self.document.pupils[slot]
+
+
+def _matches(pattern: str, column: str) -> bool:
+    wanted, given = pattern.split(":"), column.split(":")
+    return len(wanted) == len(given) and all(part in ("*", own) for part, own in zip(wanted, given, strict=True))
 
 
 @lru_cache(maxsize=10_000)

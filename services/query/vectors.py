@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 
 from services.domain.measures import Measure
-from services.query.axis import Axis, SchoolViews, Sittings, unpack_words
+from services.query.axis import Axis, SchoolViews, Source, unpack_words
 from services.query.axis import Sums as Sums
 from services.query.axis import Wanted as Wanted
+from services.query.facts_known import KnownFacts
 from services.query.school_index import LAST_DAY as LAST_DAY
 from services.query.school_index import NOW as NOW
 from services.query.school_index import ROSTER as ROSTER
@@ -42,10 +43,12 @@ class Presence(msgspec.Struct, frozen=True):
 
 class Values(msgspec.Struct, frozen=True):
     """A measure on a day, per slot. `amounts` holds what is banded, in 1/`Measure.per_unit`: the displayed percent or
-    the score; or NO_DATA or NOT_APPLICABLE. `source`: what it was made of (None: not applicable to anyone)."""
+    the score; or NO_DATA or NOT_APPLICABLE. `source`: what it was made of (None: not applicable to anyone). `codes`:
+    the number of the code that stands for a score, or NO_CODE (None: nobody has one)."""
 
     amounts: Ints
-    source: Sums | Sittings | None
+    source: Sums | Source | None
+    codes: Ints | None = None
 
 
 class SchoolReading:
@@ -62,6 +65,10 @@ class SchoolReading:
         """The axis of this school alone: its places are the slots."""
         return Axis((self.views,))
 
+    def learn(self, facts: KnownFacts) -> None:
+        """Take in the single facts of the school, before anything is computed."""
+        self.views = msgspec.structs.replace(self.views, facts=facts)
+
     def presence(self, day: date) -> Presence:
         """The roster on a day."""
         if day not in self._presence:
@@ -71,7 +78,8 @@ class SchoolReading:
     def values(self, measure: Measure, day: date) -> Values:
         """A measure on a day, for every slot, on roll or not."""
         found = self.axis.values(measure, day)
-        return Values(found.amounts[: self.index.slots], found.sources[0])
+        codes = None if found.codes is None else found.codes[: self.index.slots]
+        return Values(found.amounts[: self.index.slots], found.sources[0], codes)
 
     def year_group(self, slot: int, day: date) -> str | None:
         """The pupil's year group on a day; None = not known."""
