@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +30,25 @@ class Kept(msgspec.Struct, frozen=True):
     fact: AnyFact
     told: Told
     key: bytes
+
+
+class Columns(NamedTuple):
+    """Assessments as arrays of one length; `values`: objective << 32 | state (indices), `told_at` in seconds."""
+
+    slots: Ints
+    values: Ints
+    days: Ints
+    sequences: Ints
+    told_at: Ints
+    offsets: Ints
+
+    def take(self, which: Ints | slice) -> Columns:
+        """Some of them."""
+        return Columns(*(column[which] for column in self))
+
+    def chains(self) -> Ints:
+        """Their chains: slot << 32 | objective index."""
+        return self.slots << 32 | self.values >> 32
 
 
 class AssessmentColumns:
@@ -59,15 +80,25 @@ class AssessmentColumns:
         self.keys += key
         return len(self.slots) - 1
 
-    def extend(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
-        """Add rows, given as columns in the order of `append`'s place. Returns the number of the first."""
+    def extend(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
+        """Add rows. Returns the number of the first."""
         first = len(self.slots)
-        own = (self.slots, self.values, self.days, self.sequences, self.recorded_at, self.offsets)
-        for column, more in zip(own, columns, strict=True):
+        for column, more in zip(self._arrays(), columns, strict=True):
             column.frombytes(more.astype(f"={column.typecode}").tobytes())
         self.identities += b"".join(identities)
         self.keys += b"".join(keys)
         return first
+
+    def columns(self, rows: Ints) -> Columns:
+        """Some rows."""
+        if not rows.size:
+            return Columns(*repeat(rows, 6))
+        return Columns(
+            *(np.frombuffer(column, f"={column.typecode}")[rows].astype(np.int64) for column in self._arrays())
+        )
+
+    def _arrays(self) -> tuple[array[int], ...]:
+        return (self.slots, self.values, self.days, self.sequences, self.recorded_at, self.offsets)
 
     def chain(self, row: int) -> int:
         """The chain of a row: slot << 32 | objective index."""
@@ -100,28 +131,21 @@ class Facts:
         self._index(row, identity, key)
         return row
 
-    def add_assessments(self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]) -> list[Ref]:
-        """Keep several assessments, given as columns; their keys are new. Returns their rows.
-
-        One number stands for a row wherever it is kept: three of them would be a fifth of what a fact takes.
-        """
+    def add_assessments(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
+        """Keep several assessments, whose keys are new. Returns the row of the first."""
         first = self.rows.extend(columns, identities, keys)
-        refs = list(range(first, first + len(identities)))
+        refs = range(first, first + len(identities))
         self._by_identity.update(zip(identities, refs, strict=True))
-        self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
-        return refs
+        if any(key is not NO_KEY for key in keys):
+            self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
+        return first
 
-    def load_assessments(
-        self, columns: Sequence[Ints], identities: Sequence[bytes], keys: Sequence[bytes]
-    ) -> list[Ref]:
+    def load_assessments(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
         """Keep several assessments again, as they were kept before: a key may have come several times."""
-        nameless = [NO_KEY] * len(keys)
-        refs = self.add_assessments(columns, identities, nameless)
-        self.rows.keys[refs[0] * 16 :] = b"".join(keys)
-        for ref, key in zip(refs, keys, strict=True):
-            if key != NO_KEY:
-                self._index_key(ref, key)
-        return refs
+        first = self.rows.extend(columns, identities, keys)
+        for ref, (identity, key) in enumerate(zip(identities, keys, strict=True), first):
+            self._index(ref, identity, key)
+        return first
 
     def families(self) -> Iterator[list[Ref]]:
         """The facts of each key that was told more than once."""
@@ -157,6 +181,10 @@ class Facts:
         """Whether there is a fact of this identity."""
         return identity in self._by_identity
 
+    def knows_none(self, identities: set[bytes]) -> bool:
+        """Whether there is no fact of any of these identities."""
+        return identities.isdisjoint(self._by_identity)
+
     def is_told(self, key: bytes) -> bool:
         """Whether there is any fact of a key, which is not NO_KEY."""
         return key in self._by_key
@@ -178,53 +206,6 @@ class Facts:
             self._by_key[key] = [found, ref]
         else:
             found.append(ref)
-
-
-class Chains:
-    """Which assessments belong to a pupil's objective: slot << 32 | objective index -> their rows."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, int | list[int]] = {}
-
-    def add(self, slot: int, objective: int, row: int) -> None:
-        """Put a row in its chain."""
-        chain = slot << 32 | objective
-        found = self._rows.get(chain)
-        if found is None:
-            self._rows[chain] = row
-        elif isinstance(found, int):
-            self._rows[chain] = [found, row]
-        else:
-            found.append(row)
-
-    def add_all(self, chains: Sequence[int], rows: Sequence[int]) -> None:
-        """Put rows in their chains (slot << 32 | objective)."""
-        known = self._rows
-        for chain, row in zip(chains, rows, strict=True):
-            found = known.setdefault(chain, row)
-            if found is row:
-                continue
-            if isinstance(found, int):
-                known[chain] = [found, row]
-            else:
-                found.append(row)
-
-    def get(self, slot: int, objective: int) -> tuple[int, ...]:
-        """The rows of a chain, in the order they came."""
-        return self.of(slot << 32 | objective)
-
-    def of(self, chain: int) -> tuple[int, ...]:
-        """The same for slot << 32 | objective."""
-        found = self._rows.get(chain, ())
-        return (found,) if isinstance(found, int) else tuple(found)
-
-    def objectives_of(self, slots: set[int]) -> set[int]:
-        """The objectives in which any of these pupils was assessed; looks through all chains."""
-        return {chain & 0xFFFFFFFF for chain in self._rows if chain >> 32 in slots}
-
-    def __iter__(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        for chain, found in self._rows.items():
-            yield chain >> 32, chain & 0xFFFFFFFF, (found,) if isinstance(found, int) else tuple(found)
 
 
 def key_of(key: str) -> bytes:

@@ -13,7 +13,8 @@ import numpy as np
 from schemas.codec import decode_fact, encode_fact
 from schemas.detail import COLUMNS, IDENTITY_BYTES, Chunk, chunks_of, pack_chunk
 from services.domain.standing import Told
-from services.projector.projections.timeline.columns import identity_of
+from services.projector.projections.timeline.columns import Columns, identity_of
+from services.projector.projections.timeline.runs import keep_loaded
 from services.projector.projections.timeline.school import SchoolState
 
 
@@ -65,7 +66,7 @@ def load(state: SchoolState, detail: Iterable[bytes]) -> None:
         for chunk in chunks_of(data):
             _load_chunk(state, chunk)
     for family in state.known.families():
-        state.intricate.update(family)
+        state.mark_intricate(family)
     state.mark_withdrawn()
     state.note_year_months()
 
@@ -77,13 +78,15 @@ def _load_chunk(state: SchoolState, chunk: Chunk) -> None:
         state.objective_of(subject, objective)
     for name in chunk.states:
         state.state_of(name)
-    columns = [
-        np.frombuffer(data, dtype=f"={getattr(state.known.rows, name).typecode}").astype(np.int64)
-        for name, data in zip(COLUMNS, chunk.columns, strict=True)
-    ]
-    if columns[0].size:
-        rows = state.known.load_assessments(columns, _sixteens(chunk.identities), _sixteens(chunk.keys))
-        state.chains.add_all((columns[0] << 32 | columns[1] >> 32).tolist(), rows)
+    columns = Columns(
+        *(
+            np.frombuffer(data, dtype=f"={kind}").astype(np.int64)
+            for kind, data in zip(COLUMNS.values(), chunk.columns, strict=True)
+        )
+    )
+    if columns.slots.size:
+        first = state.known.load_assessments(columns, _sixteens(chunk.identities), _sixteens(chunk.keys))
+        keep_loaded(state, columns, first)
     for offset, data in chunk.others:
         fact = decode_fact(data)
         state.keep(fact, Told(identity_of(fact.event_id), int(fact.recorded_at.timestamp()), offset))

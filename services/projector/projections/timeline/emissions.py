@@ -26,7 +26,7 @@ class Emitted(msgspec.Struct, frozen=True):
     flags: Ints
     counts: Ints
 
-    def take(self, which: Ints) -> Emitted:
+    def take(self, which: Ints | slice) -> Emitted:
         """Some of them."""
         return Emitted(*(column[which] for column in msgspec.structs.astuple(self)))
 

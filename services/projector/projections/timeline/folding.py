@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,10 +25,12 @@ from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
 from services.projector.projections.timeline import reach
+from services.projector.projections.timeline.batches import read_batch
+from services.projector.projections.timeline.chains import firsts
 from services.projector.projections.timeline.columns import Ref, identity_of, key_of
-from services.projector.projections.timeline.emissions import Emission
+from services.projector.projections.timeline.emissions import Emission, Emitted
 from services.projector.projections.timeline.reach import Dirty, chains_of, decides_grid
-from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run
+from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run, straight_changes
 from services.projector.projections.timeline.school import ROSTER, SchoolState, year_start_day
 from services.projector.projections.timeline.stays import StayChange, first_changes, short_changes
 
@@ -46,30 +49,34 @@ class SchoolFold:
             for offset, fact in records:
                 self.fold(offset, fact)
             return
-        run = Run(self.state)
-        for told in records:
-            offset, fact = told
-            if type(fact) is ObjectiveAssessed:
-                run.read((offset, fact))
-            else:
-                if len(run) and reach.ends_run(self.state, run, fact):
-                    self._fold_run(run)
-                    run = Run(self.state)
-                self.fold(offset, fact)
+        batch = read_batch(self.state, records)
+        run = Run(self.state, batch.assessed, batch.identities)
+        for before, offset, fact in batch.others:
+            run.read(before)
+            if run.waits and reach.ends_run(self.state, run, fact):
+                self._fold_run(run)
+            self.fold(offset, fact)
+        run.read(len(batch.assessed))
         self._fold_run(run)
 
     def _fold_run(self, run: Run) -> None:
-        if not len(run):
-            return
-        state, rest = self.state, run.facts
-        if len(run) >= RUN_MIN:
-            changes, rest = fold_run(state, run)
-            subjects = np.array(state.subject_of, np.int64)[changes.values >> 32]
-            for number in np.unique(subjects).tolist():
-                of_subject = changes.take(np.flatnonzero(subjects == number))
-                self._emission(subject_sum(state.subjects[number])).add_many(of_subject)
+        if run.waits < RUN_MIN:
+            rest = run.facts[run.waiting]
+            run.note_folded()
+        else:
+            changes, rest = fold_run(self.state, run)
+            self._emit_by_subject(changes)
         for offset, fact in rest:
             self.fold(offset, fact)
+
+    def _emit_by_subject(self, changes: Emitted) -> None:
+        subjects = np.array(self.state.subject_of, np.int16)[changes.values >> 32]
+        order = np.argsort(subjects, kind="stable")
+        by_subject = changes.take(order)
+        starts = np.flatnonzero(firsts(subjects[order])).tolist()
+        for start, end in pairwise([*starts, order.size]):
+            subject = self.state.subjects[subjects[order[start]]]
+            self._emission(subject_sum(subject)).add_many(by_subject.take(slice(start, end)))
 
     def fold(self, offset: int, fact: AnyFact) -> None:
         """Fold the next fact of the school's order; one whose id came before changes nothing."""
@@ -95,17 +102,12 @@ class SchoolFold:
         plain = not family and slot not in state.groups and told.identity not in state.withdrawals
         if plain and (not rows or self._comes_last(rows, place)):
             self._emit_last(rows, place, self._emission(subject_sum(fact.subject)))
-            state.chains.add(slot, objective, state.known.add_assessment(place, told.identity, key))
+            state.keep_assessment(place, told.identity, key)
             return
         dirty = reach.chains_reached(state, reach.facts_reached(state, family))
         dirty[0].add((slot, objective))
 
-        def keep() -> None:
-            row = state.known.add_assessment(place, told.identity, key)
-            state.chains.add(slot, objective, row)
-            state.mark_family(row)
-
-        self._emit_difference(dirty, keep)
+        self._emit_difference(dirty, lambda: state.keep_assessment(place, told.identity, key))
 
     def _comes_last(self, rows: tuple[int, ...], place: tuple[int, int, int, int, int, int]) -> bool:
         """Whether a fact is last of its chain by the order of truth and by when it was told, and the others stand."""
@@ -181,7 +183,7 @@ class SchoolFold:
 
         def keep() -> None:
             state.keep(fact, told)
-            state.intricate.update(touched)
+            state.mark_intricate(touched)
             if self.grid_changed:
                 state.note_year_months()
 
@@ -257,18 +259,18 @@ class SchoolFold:
 
     def subject_emission(self, subject: str) -> Emission:
         """All changes of a subject, from everything that is kept: for a lane that is opened now."""
-        state, into, columns = self.state, Emission(), self.state.known.rows
-        flags = OVERALL | sum(2 << index for index in range(len(state.year_months)))
-        done: set[tuple[tuple[int, ...], int]] = set()
-        for slot, objective, rows in state.chains:
-            if state.objectives[objective][0] != subject:
-                continue
-            if len(rows) == 1 and rows[0] not in state.intricate and slot not in state.groups:
-                row = rows[0]
-                into.add(columns.recorded_at[row], columns.days[row], slot, columns.values[row], flags, 1)
-            elif (chain := (state.members(slot), objective)) not in done:
-                done.add(chain)
-                into.add_all(self.assessment_changes(*chain))
+        state, into = self.state, Emission()
+        if subject not in state.subjects:
+            return into
+        values = np.array(state.known.rows.values, np.int64)
+        rows = np.flatnonzero(np.array(state.subject_of)[values >> 32] == state.subjects.index(subject))
+        columns = state.known.rows.columns(rows)
+        chains = columns.chains()
+        straight = (state.chains.find(chains) >= 0) & ~np.isin(columns.slots, list(state.groups))
+        into.add_many(straight_changes(state, rows[straight]))
+        bent = np.unique(chains[~straight]).tolist()
+        for chain in dict.fromkeys((state.members(each >> 32), each & 0xFFFFFFFF) for each in bent):
+            into.add_all(self.assessment_changes(*chain))
         return into
 
     def roster_emission(self) -> Emission:

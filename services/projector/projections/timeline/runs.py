@@ -1,122 +1,127 @@
-"""A run of assessments folded at once: the short cut of `folding`, on columns instead of one fact after another.
+"""The assessments of a batch folded at once: the short cut of `folding`, on columns instead of one fact after another.
 
 Facts that come last in their chains, under keys never told before, of pupils who are joined with nobody, become changes
 by arithmetic on arrays. The others of the run go the general way afterwards: every step emits what the state is worth
 after it less before it, so that the order of the steps does not show in the sums. A run goes on across facts of the
-roster between its assessments (`folding.SchoolFold._ends` says across which it does not).
+roster between its assessments (`reach.ends_run` says across which it does not).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.blocks import days_of_months, months_of_days
 from schemas.events import ObjectiveAssessed
 from services.domain.timeline import OVERALL
-from services.projector.projections.timeline.columns import NO_KEY, identity_of, key_of
-from services.projector.projections.timeline.emissions import Emitted, Ints
+from services.projector.projections.timeline.chains import ABSENT, Mask, by_chain, firsts
+from services.projector.projections.timeline.columns import NO_KEY, Columns, Ints, key_of
+from services.projector.projections.timeline.emissions import Emitted
 from services.projector.projections.timeline.school import SchoolState
 
 RUN_MIN = 24
 """Shorter batches and runs are folded faster fact by fact."""
 
 Assessed = tuple[int, ObjectiveAssessed]
-Mask = NDArray[np.bool_]
-
-
-class Columns(NamedTuple):
-    """Assessments as arrays of one length; `values`: objective << 32 | state (indices), `told_at` in seconds."""
-
-    slots: Ints
-    values: Ints
-    days: Ints
-    sequences: Ints
-    told_at: Ints
-    offsets: Ints
-
-    def take(self, which: Ints) -> Columns:
-        """Some of them."""
-        return Columns(*(column[which] for column in self))
 
 
 class Run:
-    """Assessments of a batch, read in the order of the log and folded at once, later.
+    """The assessments of a batch, each new, with the indices of their pupils, objectives and states.
 
-    Reading gives the indices, so that they are those of the order of the log whenever the run is folded. `plain`: no
-    key, pupil or withdrawal stands in the way of the short cut. `seen`: the identities and keys of the run, `chains`:
-    slot << 32 | objective. A chain that a fact which is not plain touches goes the general way as a whole: where blocks
-    begin is told by each step, so the steps of a chain keep their order.
+    `read` goes on to the next fact that is none, `fold_run` folds what was read and not folded before: `waiting`. What
+    stands in the way of the short cut is found out when a fact is read, so that it is what was known then. `seen`: the
+    identities and keys of the batch. A chain that a fact which is not plain touches goes the general way as a whole:
+    where blocks begin is told by each step, so the steps of a chain keep their order.
     """
 
-    def __init__(self, state: SchoolState) -> None:
+    def __init__(self, state: SchoolState, facts: Sequence[Assessed], identities: Sequence[bytes]) -> None:
         self._state = state
-        self.facts: list[Assessed] = []
-        self.identities: list[bytes] = []
-        self.keys: list[bytes] = []
-        self.seen: set[bytes] = set()
-        self.chains: set[int] = set()
+        self.facts = facts
+        self.identities = identities
+        self.keys = [key_of(fact.key) if fact.key else NO_KEY for _, fact in facts]
+        self._keyed = any(key is not NO_KEY for key in self.keys)
+        self.columns = _columns(state, facts)
+        self.folded = self._read = 0
+        self._plain = np.ones(len(facts), bool)
         self._entangled: set[int] = set()
+        self._keys_read: set[bytes] = set()
         self._shared_keys: set[bytes] = set()
-        self._plain: list[bool] = []
-        self._slots: list[int] = []
-        self._values: list[int] = []
 
-    def __len__(self) -> int:
-        return len(self.facts)
+    @cached_property
+    def seen(self) -> set[bytes]:
+        """The identities and keys of all its facts."""
+        return {*self.identities, *self.keys} - {NO_KEY}
 
-    def read(self, told: Assessed) -> None:
-        """Take a fact into the run, unless its id came before."""
-        state, seen, fact = self._state, self.seen, told[1]
-        identity = identity_of(fact.event_id)
-        if identity in seen or state.known.is_known(identity):
-            return
-        key = key_of(fact.key)
-        slot, mark = state.slots.get(fact.pupil), state.state_index.get(fact.state)
-        objective = state.objective_index.get((fact.subject, fact.objective))
-        if slot is None or objective is None or mark is None:
-            slot, objective = state.slot_of(fact.pupil), state.objective_of(fact.subject, fact.objective)
-            mark = state.state_of(fact.state)
-        chain, is_shared = slot << 32 | objective, key != NO_KEY and key in seen
-        plain = slot not in state.groups and identity not in state.withdrawals and not is_shared
-        plain = plain and (key == NO_KEY or not state.known.is_told(key))
-        if not plain:
-            rows = state.known.rows
-            self._entangled.update((chain, *(rows.chain(row) for row in state.known.family(key) if row >= 0)))
-            if is_shared:
-                self._shared_keys.add(key)
-        self.chains.add(chain)
-        self._plain.append(plain)
-        seen.add(identity)
-        if key != NO_KEY:
-            seen.add(key)
-        self.facts.append(told)
-        self.identities.append(identity)
-        self.keys.append(key)
-        self._slots.append(slot)
-        self._values.append(objective << 32 | mark)
+    @cached_property
+    def chains(self) -> set[int]:
+        """The chains of all its facts: slot << 32 | objective."""
+        return set(self.columns.chains().tolist())
 
-    def plain(self, chains: Ints) -> Mask:
-        """Which of the facts may take the short cut; `chains`: those of the facts."""
-        entangled = set(self._entangled)
-        if self._shared_keys:
-            entangled.update(int(chains[n]) for n, key in enumerate(self.keys) if key in self._shared_keys)
-        plain: Mask = np.array(self._plain, bool) & ~np.isin(chains, np.array(sorted(entangled), np.int64))
+    @property
+    def waiting(self) -> slice:
+        """What was read and is not folded."""
+        return slice(self.folded, self._read)
+
+    @property
+    def waits(self) -> int:
+        """How many that are."""
+        return self._read - self.folded
+
+    def read(self, until: int) -> None:
+        """Look at the facts before place `until`."""
+        state = self._state
+        if state.groups or state.withdrawals or self._keyed:
+            for place in range(self._read, until):
+                self._look_at(place)
+        self._read = until
+
+    def plain(self) -> Mask:
+        """Which of those that wait may take the short cut."""
+        plain: Mask = self._plain[self.waiting]
+        if not plain.all():
+            chains = self.columns.chains()[self.waiting]
+            keys = self.keys[self.waiting] if self._shared_keys else ()
+            shared = [int(chains[place]) for place, key in enumerate(keys) if key in self._shared_keys]
+            plain = plain & ~np.isin(chains, np.array([*self._entangled, *shared], np.int64))
         return plain
 
-    def columns(self) -> Columns:
-        """The facts as columns."""
-        return Columns(
-            np.array(self._slots, np.int64),
-            np.array(self._values, np.int64),
-            np.array([fact.assessed_on.toordinal() for _, fact in self.facts], np.int64),
-            np.array([fact.sequence for _, fact in self.facts], np.int64),
-            np.array([int(fact.recorded_at.timestamp()) for _, fact in self.facts], np.int64),
-            np.array([offset for offset, _ in self.facts], np.int64),
-        )
+    def note_folded(self) -> None:
+        """Those that waited are folded."""
+        self.folded = self._read
+        self._entangled, self._keys_read, self._shared_keys = set(), set(), set()
+
+    def _look_at(self, place: int) -> None:
+        state, identity, key = self._state, self.identities[place], self.keys[place]
+        slot = int(self.columns.slots[place])
+        is_shared = key in self._keys_read
+        is_plain = slot not in state.groups and identity not in state.withdrawals and not is_shared
+        if not is_plain or (key != NO_KEY and state.known.is_told(key)):
+            rows = state.known.rows
+            self._plain[place] = False
+            self._entangled.add(slot << 32 | int(self.columns.values[place]) >> 32)
+            self._entangled.update(rows.chain(row) for row in state.known.family(key) if row >= 0)
+            if is_shared:
+                self._shared_keys.add(key)
+        if key != NO_KEY:
+            self._keys_read.add(key)
+
+
+def _columns(state: SchoolState, facts: Sequence[Assessed]) -> Columns:
+    """The facts as columns; their pupils have slots, objectives and states that are new get their indices here."""
+    told = [fact for _, fact in facts]
+    objectives = state.objectives_of([(fact.subject, fact.objective) for fact in told])
+    states = state.states_of([fact.state for fact in told])
+    return Columns(
+        np.array([state.slots[fact.pupil] for fact in told], np.int64),
+        np.array(objectives, np.int64) << 32 | np.array(states, np.int64),
+        np.array([fact.assessed_on.toordinal() for fact in told], np.int64),
+        np.array([fact.sequence for fact in told], np.int64),
+        np.array([fact.recorded_at.timestamp() for fact in told], np.float64).astype(np.int64),
+        np.array([offset for offset, _ in facts], np.int64),
+    )
 
 
 class Predecessors(NamedTuple):
@@ -134,42 +139,47 @@ class Predecessors(NamedTuple):
         return Predecessors(there.astype(bool), *(column.astype(np.int64) for column in columns))
 
 
-def fold_run(state: SchoolState, run: Run) -> tuple[Emitted, list[Assessed]]:
-    """Fold what can be folded at once: its changes, and the facts that are left to the general way, in order."""
-    told = run.columns()
-    chains = told.slots << 32 | told.values >> 32
-    plain = np.flatnonzero(run.plain(chains))
-    order = plain[np.argsort(chains[plain], kind="stable")]  # by chain, and in each as they were told
-    columns, sorted_chains = told.take(order), chains[order]
-    first = np.ones(order.size, bool)
-    first[1:] = sorted_chains[1:] != sorted_chains[:-1]
-    before, clean = _predecessors(state, sorted_chains, columns, first)
+def fold_run(state: SchoolState, run: Run) -> tuple[Emitted, Sequence[Assessed]]:
+    """Fold what waits and can be folded at once: its changes, and the facts left to the general way, in order."""
+    told, facts = run.columns.take(run.waiting), run.facts[run.waiting]
+    plain = np.flatnonzero(run.plain())
+    order = plain[by_chain(told.slots[plain], told.values[plain] >> 32)]
+    columns = told.take(order)
+    chains = columns.chains()
+    first = firsts(chains)
+    before, clean = _predecessors(state, chains, columns, first)
     fits = clean & _comes_last(columns, before)
-    if order.size:
+    if not fits.all():
         starts = np.flatnonzero(first)
         whole = np.logical_and.reduceat(fits, starts)
         fits = np.repeat(whole, np.diff(np.append(starts, order.size)))
-    taken = np.zeros(len(run.facts), bool)
-    taken[order[fits]] = True
     fitting = np.flatnonzero(fits)
-    changes = _changes(state.year_months, columns.take(fitting), before.take(fitting))
-    _keep(state, run, (told, chains), np.flatnonzero(taken))
-    return changes, [run.facts[place] for place in np.flatnonzero(~taken).tolist()]
+    changes = changes_of(state.year_months, columns.take(fitting), before.take(fitting))
+    taken = np.zeros(len(facts), bool)
+    taken[order[fitting]] = True
+    _keep(state, run, told, np.flatnonzero(taken))
+    rows = np.cumsum(taken) - 1 + len(state.known.rows) - fitting.size
+    state.chains.add_all(chains[fitting], rows[order[fitting]], np.ones(fitting.size, bool))
+    run.note_folded()
+    return changes, [facts[place] for place in np.flatnonzero(~taken).tolist()]
 
 
 def _predecessors(state: SchoolState, chains: Ints, columns: Columns, first: Mask) -> tuple[Predecessors, Mask]:
     """The fact before each in its chain, of the run or of the state; and whether the short cut may use it."""
     there, clean = ~first, np.ones(first.size, bool)
     before = [np.concatenate([column[:1], column[:-1]]) for column in columns[1:5]]
-    for place, chain in zip(np.flatnonzero(first).tolist(), chains[first].tolist(), strict=True):
-        rows = state.chains.of(chain)
-        if rows:
-            last = state.last_of(rows)
-            clean[place] = last is not None
-            there[place] = True
-            if last is not None:
-                for column, value in zip(before, last, strict=True):
-                    column[place] = value
+    places = np.flatnonzero(first)
+    found = state.chains.find(chains[places])
+    there[places] = found != ABSENT
+    simple = found >= 0
+    last = state.known.rows.columns(found[simple])
+    for column, values in zip(before, last[1:5], strict=True):
+        column[places[simple]] = values
+    for place in places[(found < 0) & (found != ABSENT)].tolist():
+        of_chain = state.last_of(state.chains.of(int(chains[place])))
+        clean[place] = of_chain is not None
+        for column, value in zip(before, of_chain or (), strict=False):
+            column[place] = value
     return Predecessors(there, *before), clean
 
 
@@ -180,7 +190,7 @@ def _comes_last(columns: Columns, before: Predecessors) -> Mask:
     return last
 
 
-def _changes(year_months: Sequence[int], columns: Columns, before: Predecessors) -> Emitted:
+def changes_of(year_months: Sequence[int], columns: Columns, before: Predecessors) -> Emitted:
     """Each takes over from the fact before it, in each academic year in which that one counted."""
     every = OVERALL | sum(2 << index for index in range(len(year_months)))
     ended = np.full(columns.days.size, OVERALL, np.int64)
@@ -205,16 +215,33 @@ def _changes(year_months: Sequence[int], columns: Columns, before: Predecessors)
     )
 
 
+def straight_changes(state: SchoolState, rows: Ints) -> Emitted:
+    """What rows of straight chains, of pupils who are joined with nobody, changed when they came."""
+    columns, before = state.known.rows.columns(rows), state.chains.before(rows)
+    last = state.known.rows.columns(np.maximum(before, 0))
+    return changes_of(state.year_months, columns, Predecessors(before >= 0, *last[1:5]))
+
+
+def keep_loaded(state: SchoolState, columns: Columns, first_row: int) -> None:
+    """Put assessments that were kept before in their chains; which of these are straight is seen from their order."""
+    order = by_chain(columns.slots, columns.values >> 32)
+    columns = columns.take(order)
+    chains = columns.chains()
+    first = firsts(chains)
+    before, clean = _predecessors(state, chains, columns, first)
+    state.chains.add_all(chains, first_row + order, clean & _comes_last(columns, before))
+
+
 def _year_starts(days: Ints, month: int) -> Ints:
     """`calendar.year_start` of each day, as ordinals."""
     months = months_of_days(days)
     return days_of_months(months - (months - (month - 1)) % 12)
 
 
-def _keep(state: SchoolState, run: Run, told: tuple[Columns, Ints], taken: Ints) -> None:
-    """Keep the facts that were taken (`told`: columns, chains of all); they are found by identity, key and chain."""
-    places, (columns, chains) = taken.tolist(), told
-    rows = state.known.add_assessments(
-        columns.take(taken), [run.identities[n] for n in places], [run.keys[n] for n in places]
-    )
-    state.chains.add_all(chains[taken].tolist(), rows)
+def _keep(state: SchoolState, run: Run, told: Columns, taken: Ints) -> None:
+    """Keep the facts that were taken (`told`: columns of all that wait); they are found by identity and key."""
+    identities, keys = run.identities[run.waiting], run.keys[run.waiting]
+    if taken.size < len(identities):
+        places = taken.tolist()
+        identities, keys = [identities[place] for place in places], [keys[place] for place in places]
+    state.known.add_assessments(told.take(taken), identities, keys)

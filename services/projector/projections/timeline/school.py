@@ -33,7 +33,8 @@ from services.domain.roster import Chain, Said, said_by
 from services.domain.schools import DEFAULT_YEAR_STARTS, SchoolFact, details
 from services.domain.sittings import sitting_of
 from services.domain.standing import Told, standing
-from services.projector.projections.timeline.columns import NO_KEY, Chains, Facts, Kept, Ref, identity_of, key_of
+from services.projector.projections.timeline.chains import ABSENT, Chains
+from services.projector.projections.timeline.columns import NO_KEY, Facts, Kept, Ref, identity_of, key_of
 from services.projector.projections.timeline.lanes import Worths
 
 ROSTER = "r"
@@ -123,6 +124,16 @@ class SchoolState:
             self.states.append(state)
         return index
 
+    def objectives_of(self, named: Sequence[tuple[str, str]]) -> list[int]:
+        """The same for many (subject, objective)."""
+        found = [self.objective_index.get(each) for each in named]
+        return [self.objective_of(*each) if index is None else index for each, index in zip(named, found, strict=True)]
+
+    def states_of(self, named: Sequence[str]) -> list[int]:
+        """The same for many states."""
+        found = [self.state_index.get(each) for each in named]
+        return [self.state_of(each) if index is None else index for each, index in zip(named, found, strict=True)]
+
     def score_of(self, score: str) -> int:
         """The index of a test's score or a judgement's value, given now if it is new."""
         index = self._score_index.get(score)
@@ -174,22 +185,40 @@ class SchoolState:
             self.of_chain.setdefault((slots[0], chain), []).append(ref)
         return ref
 
+    def keep_assessment(self, place: tuple[int, int, int, int, int, int], identity: bytes, key: bytes) -> None:
+        """Keep an assessment (`place`: see `AssessmentColumns.append`) and find it again in its chain."""
+        rows, (slot, value, day, sequence, recorded_at, _) = self.known.rows, place
+        chain = slot << 32 | value >> 32
+        last = self.chains.last(chain)
+        straight = last == ABSENT or (
+            last >= 0
+            and (rows.days[last], rows.sequences[last]) <= (day, sequence)
+            and rows.recorded_at[last] <= recorded_at
+        )
+        row = self.known.add_assessment(place, identity, key)
+        self.chains.add(chain, row, straight=straight)
+        self.mark_family(row)
+
     def slots_named(self, fact: AnyFact) -> tuple[int, ...]:
         """The slots of the pupils that a fact names, given now if they are new."""
-        pupil = getattr(fact, "pupil", None)
-        if pupil is None:
-            return ()
-        slot = self.slot_of(pupil)
-        return (slot, self.slot_of(fact.other)) if isinstance(fact, PupilsMerged | PupilsSplit) else (slot,)
+        return tuple(self.slot_of(pupil) for pupil in pupils_named(fact))
 
     def mark_family(self, ref: Ref) -> None:
         """Note that facts of a key with others, and what may be withdrawn, do not simply stand since they were told."""
         key = self.known.key(ref)
         family = self.known.family(key) if key != NO_KEY else (ref,)
         if len(family) > 1:
-            self.intricate.update(family)
+            self.mark_intricate(family)
         if self.withdrawals and self.known.told(ref).identity in self.withdrawals:
-            self.intricate.update((ref, *family))
+            self.mark_intricate((ref, *family))
+
+    def mark_intricate(self, refs: Iterable[Ref]) -> None:
+        """Note facts that do not simply stand since they were told."""
+        new = set(refs) - self.intricate
+        self.intricate |= new
+        for ref in new:
+            if ref >= 0:
+                self.chains.bend(self.known.rows.chain(ref))
 
     def last_of(self, rows: Iterable[int]) -> tuple[int, int, int, int] | None:
         """Of assessments of one chain: value, day and sequence of the last by the order of truth, and the last instant.
@@ -331,6 +360,14 @@ class TooManyValues(Exception):
 def is_school_fact(fact: AnyFact) -> bool:
     """Whether a fact is about the school itself."""
     return isinstance(fact, SchoolRegistered | SchoolJoinedTrust | SchoolLeftTrust)
+
+
+def pupils_named(fact: AnyFact) -> tuple[str, ...]:
+    """The pupils that a fact names."""
+    pupil = getattr(fact, "pupil", None)
+    if pupil is None:
+        return ()
+    return (pupil, fact.other) if isinstance(fact, PupilsMerged | PupilsSplit) else (pupil,)
 
 
 @cache
