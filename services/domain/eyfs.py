@@ -114,6 +114,11 @@ EYFSP_2013 = Profile(
 )
 
 
+PROFILES = (EYFSP, EYFSP_2013)
+GOALS = tuple(EYFSP.goals())
+"""The codes of the goals, E01 to E17, which are those of either profile."""
+
+
 def judge_profile(values: Mapping[str, str], profile: Profile = EYFSP) -> ProfileResult:
     """The good level of development, the total and the goals expected of one pupil. Raises InvalidProfile.
 

@@ -28,7 +28,7 @@ from services.query.addition import Placed, add_entries, add_up
 from services.query.external_values import Sittings as Sittings
 from services.query.external_values import Source as Source
 from services.query.external_values import Verdicts as Verdicts
-from services.query.external_values import read_external
+from services.query.fact_values import read_external
 from services.query.facts_known import KnownFacts
 from services.query.school_index import (
     ROSTER,

@@ -19,6 +19,7 @@ from services.domain.combinations import NO_AMOUNT, YES_AMOUNT, Combination, Par
 from services.domain.measures import Measure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scoring import PLAIN, Scoring
+from services.query.facts_known import KnownFacts
 from services.query.numbers import NO_CODE, amounts_of, codes_of
 from services.query.school_index import LAST_DAY, Ints, Mask, SchoolIndex
 
@@ -77,6 +78,10 @@ class OnAxis(Protocol):
         """The schools, in their order."""
 
     @property
+    def facts(self) -> Sequence[KnownFacts | None]:
+        """The single facts of each school, where they were read."""
+
+    @property
     def year_group_names(self) -> Mapping[str, int]:
         """The year groups of all schools, numbered."""
 
@@ -91,13 +96,6 @@ class OnAxis(Protocol):
 
     def year_groups(self, day: date) -> Ints:
         """Of each place the number of its year group, or -1."""
-
-
-def read_external(axis: OnAxis, measure: Measure, day: date) -> External:
-    """The values of any measure but a markbook's."""
-    if measure.kind == "combined":
-        return read_combined(axis, measure, day)
-    return read_sittings(axis, measure, day)
 
 
 # --- Tests and judgements ----------------------------------------------------------------------------------------
