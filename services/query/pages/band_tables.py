@@ -6,6 +6,7 @@ Pure. It repeats numbers of the answer and computes none, but for the lengths of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -40,13 +41,14 @@ from services.query.pages.wording import (
     pupils_words,
     row_label,
     worth_of_a_pupil,
+    year_group_words,
 )
 
 COMBINED = ("working_at_or_above", "not_working_at", "incomplete")
 _WORKING = (BAND_COLOURS["above"], BAND_COLOURS["below"])
 
 
-def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object], id: str) -> Table:
+def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object] | None, id: str) -> Table:
     """The table of one measure, with its chart and its legend."""
     rows = shown.answer.rows
     whole = rows[0].cells[index]
@@ -63,7 +65,7 @@ def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object],
         ),
         rows=tuple(_row(shown, row, _cells(shown, row, index, title), row.cells[index].of) for row in rows),
         chart=_chart(shown, index, title, id),
-        legend=legend(shown, title, bands, whole_percent=_is_markbook(shown, index)),
+        legend=legend(shown, title, shown.answer.measures[index].id, bands, shown.answer.provenance.as_at),
     )
 
 
@@ -92,24 +94,40 @@ def combined_table(shown: Shown) -> Table:
     )
 
 
-def legend(shown: Shown, title: str, bands: Sequence[object], *, whole_percent: bool) -> Legend:
-    """Which bands were used, and where they come from."""
-    used = next((each for each in shown.answer.provenance.settings if list(each.get("bands", ())) == list(bands)), None)
-    warning = ""
-    if used is not None and used.get("id"):
-        source = f"From the settings “{used['name']}”, version {used['version']}."
-        if used.get("warning"):
-            warning = "These settings are not meant for the date of this report: check that they still fit."
-    elif [str(cut) for cut in bands] == list(EXAMPLE_CUT_OFFS):
-        source = "Typed for this report: an example to start from, not the school's expectations."
-    else:
-        source = "Typed for this report."
+def legend(shown: Shown, title: str, measure: str, bands: Sequence[object] | None, on: date | None = None) -> Legend:
+    """Which bands were used for a measure (on its own date), and where they come from."""
+    used = [
+        each
+        for each in shown.answer.provenance.settings
+        if each.measure == measure and each.bands and on in (None, each.on)
+    ]
+    heading = f"Attainment settings: {title}"
+    if used:
+        named = list(dict.fromkeys(f"“{each.name}”, version {each.version}" for each in used))
+        warned = any(each.warning for each in used)
+        parts = {_of_settings(each): _band_keys(measure, each.bands) for each in used}
+        return Legend(
+            title=heading,
+            keys=_band_keys(measure, bands) if bands else (),
+            parts=() if bands else tuple(parts.items()),
+            source=f"From the saved settings {' and '.join(named)}.",
+            warning="They are not meant for the date of this report." if warned else "",
+        )
+    example = [str(cut) for cut in bands or ()] == list(EXAMPLE_CUT_OFFS)
+    said = "Typed for this report: an example to start from, not the school's expectations."
     return Legend(
-        title=f"Attainment settings: {title}",
-        keys=band_keys(tuple(cut_off_labels(bands, whole=whole_percent))),
-        source=source,
-        warning=warning,
+        title=heading,
+        keys=_band_keys(measure, bands or ()),
+        source=said if example else "Typed for this report.",
     )
+
+
+def _of_settings(used: Any) -> str:
+    return year_group_words(used.year_group) if used.year_group else "Other pupils"
+
+
+def _band_keys(measure: str, bands: Sequence[object]) -> tuple[Key, ...]:
+    return band_keys(tuple(cut_off_labels(bands, whole=measure.startswith("markbook:"))) if bands else ())
 
 
 def of_words(shown: Shown) -> str:
@@ -130,12 +148,8 @@ def cell_words(cell: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 def within(row: Any) -> str:
     """The row that a row is a part of; empty if it is one of its own."""
-    parent = getattr(row, "in_", None) or getattr(row, "within", None)
+    parent = getattr(row, "inside", None)
     return parent if isinstance(parent, str) else ""
-
-
-def _is_markbook(shown: Shown, index: int) -> bool:
-    return bool(shown.answer.measures[index].id.startswith("markbook:"))
 
 
 def _sentence(title: str, row: Any, cell: Any) -> str:
@@ -223,7 +237,7 @@ def _chart(shown: Shown, index: int, title: str, id: str) -> Chart | None:
         summary=f"Bars of the pupils in each band, one for each of {len(bars)} rows of the table above: {title}.",
         bars=tuple(bars),
         keys=(*band_keys(), Key(word="No data", symbol="x", colour=NO_DATA_COLOUR[0])),
-        svg_href=_svg(shown, id),
+        svg_href=shown.picture(id),
     )
 
 
@@ -252,10 +266,5 @@ def _combined_chart(shown: Shown) -> Chart | None:
         summary=f"Bars of the pupils at or above in all measures and of the others, {len(bars)} rows.",
         bars=tuple(bars),
         keys=keys,
-        svg_href=_svg(shown, "combined"),
+        svg_href=shown.picture("combined"),
     )
-
-
-def _svg(shown: Shown, id: str) -> str:
-    path, _, query = shown.here(("chart", id)).partition("?")
-    return f"{path}.svg?{query}"

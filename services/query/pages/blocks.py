@@ -88,10 +88,12 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Legend(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bands a table uses and where they come from; `warning`: why they may be the wrong ones."""
+    """Which bands a table uses and where they come from; `parts`: where they differ, of whom they are which;
+    `warning`: why they may be the wrong ones."""
 
     title: str
     keys: tuple[Key, ...]
+    parts: tuple[tuple[str, tuple[Key, ...]], ...] = ()
     source: str = ""
     warning: str = ""
 

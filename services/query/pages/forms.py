@@ -63,6 +63,7 @@ def parameters_of_form(pairs: Pairs) -> list[tuple[str, str]]:
     settings = next((value for name, value in sent if name == "settings"), "")
     days = {_DAYS_OF[name]: value for name, value in sent if name in _DAYS_OF and value}
     parameters = [_parameter(name, value, days) for name, value in sent if value and _is_parameter(name)]
+    parameters += [("column", f"@{day}") for day in many(sent, "column_day") if day]
     measures, bands = _numbered(sent)
     parameters += [("measure", measure) for measure in measures]
     if not settings:
@@ -88,14 +89,19 @@ def fields_of_parameters(pairs: Pairs) -> dict[str, tuple[str, ...]]:
         if f"measure_{number}" in fields or number == 1:
             fields[f"cut_offs_{number}"] = boxes_of(text) if text else EXAMPLE_CUT_OFFS
     for bands, boxes in _BOXES_OF.items():
-        fields[boxes] = boxes_of(fields[bands][0]) if bands in fields else EXAMPLE_CUT_OFFS
+        start = EXAMPLE_CUT_OFFS if bands != "start_bands" else ("",) * CUT_OFFS  # without its own: those of the end
+        fields[boxes] = boxes_of(fields[bands][0]) if bands in fields else start
     banded = {"bands", *_BOXES_OF} & fields.keys()
     if pairs and not banded and "settings" not in fields:
         fields["settings"] = (OWN_SETTINGS,)
     if "as_known_at" in fields:
         fields["as_known_at"] = (wall_time(fields["as_known_at"][0]),)
-    start, dots, end = fields.get("months", ("",))[0].partition("..")
-    fields["months_from"], fields["months_to"] = (start,) if dots else (), (end,) if dots else ()
+    if "column" in fields:
+        columns = fields["column"]
+        fields["column_day"] = tuple(column[1:] for column in columns if column.startswith("@"))
+        fields["column"] = tuple(column for column in columns if not column.startswith("@"))
+    first, dots, last = fields.get("months", ("",))[0].partition("..")
+    fields |= {"months_from": (first,), "months_to": (last,)} if dots else {"months_from": (), "months_to": ()}
     fields["rule_rows"] = tuple(fields.get("rule", ("",))[0].split(",")) if "rule" in fields else ()
     return fields
 
@@ -115,7 +121,7 @@ def wall_time(instant: str) -> str:
 
 
 def _is_parameter(name: str) -> bool:
-    of_the_form = {*_BANDS_OF, *_DAYS_OF, "settings", "months_from", "months_to", "rule_rows"}
+    of_the_form = {*_BANDS_OF, *_DAYS_OF, "settings", "months_from", "months_to", "rule_rows", "column_day"}
     return name not in of_the_form and _NUMBERED.fullmatch(name) is None
 
 

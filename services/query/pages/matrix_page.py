@@ -48,7 +48,7 @@ def _show(shown: Shown) -> Sequence[Block]:
             )
         )
     for title, side in ((f"First: {first}", answer.first), (f"Second: {second}", answer.second)):
-        blocks.append(legend(shown, title, side.bands or (), whole_percent=side.id.startswith("markbook:")))
+        blocks.append(legend(shown, title, side.id, side.bands, side.on))
     return blocks
 
 
@@ -88,7 +88,8 @@ def _sentence(answer: Matrix) -> str:
     plotted = overlay.on.pupils + overlay.above.pupils + overlay.below.pupils
     return (
         f"Of {pupils_words(plotted)} with a band in both, {overlay.on.pupils} are in the same band, "
-        f"{overlay.above.pupils} in a higher and {overlay.below.pupils} in a lower one in the second."
+        f"{overlay.above.pupils} in a higher and {overlay.below.pupils} in a lower one in the second. "
+        "Left of and under the thick lines are those below expectations in the second and in the first."
     )
 
 
@@ -102,7 +103,7 @@ def _summary(answer: Matrix) -> Words:
     for side in ("first", "second"):
         share = getattr(missing, side, None)
         if share is not None:
-            said.append(f"{count_and_percent(share.pupils, share.percent)} below At in the {side}")
+            said.append(f"{count_and_percent(share.pupils, share.percent)} below expectations in the {side}")
     return Words(title="Overlay", sentences=tuple(said))
 
 
@@ -152,6 +153,17 @@ def _fields(side: str, words: str) -> tuple[Field, ...]:
     )
 
 
+TYPE = Field(
+    kind="select",
+    name="type",
+    label="Kind of matrix",
+    options=(
+        ("", "Any two measures"),
+        ("group", "Group matrix: two sources, pupils' own year"),
+        ("ability", "Ability matrix: one source on two dates"),
+    ),
+)
+
 MATRIX = Page(
     report="matrix",
     title="Matrix",
@@ -160,7 +172,7 @@ MATRIX = Page(
         PUPILS,
         Section(title="First measure (down)", fields=_fields("first", "First")),
         Section(title="Second measure (across)", fields=_fields("second", "Second")),
-        Section(title="How to compare", fields=(SETTINGS, ON_ROSTER_OF)),
+        Section(title="How to compare", fields=(TYPE, SETTINGS, ON_ROSTER_OF)),
         DATES,
     ),
     show=_show,

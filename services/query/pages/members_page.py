@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from services.query.pages.addresses import address, many, one, report_pairs, without
-from services.query.pages.blocks import Cell, Column, Row, Table
+from services.query.pages.blocks import Cell, Column, Table
 from services.query.pages.page import ROOT, Opened
-from services.query.pages.page_parts import ShownValue, show_value, title_of
-from services.query.pages.wording import pupils_words, row_label
+from services.query.pages.pupil_tables import pupil_table
+from services.query.pages.wording import BAND_OF, measure_label, pupils_words, row_label
 
-_ORDERS = (("name", "By name"), ("value", "By value"))
+_ORDERS = (("", "School"), ("name", "Name"), ("value", "Value"))
 
 
 def members_context(opened: Opened) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def members_context(opened: Opened) -> dict[str, Any]:
     row, parent = one(pairs, "row", "whole"), one(pairs, "in")
     rows = [row_label(each, shown.schools) for each in (row, parent) if each]
     words = ", ".join([*rows, shown.of]) if page.report != "matrix" else shown.of
+    here = without(pairs, "cursor", "sort")
     path, link = f"{ROOT}/{page.report}/members", without(pairs, "cursor")
     return {
         "page": page,
@@ -28,6 +29,12 @@ def members_context(opened: Opened) -> dict[str, Any]:
         "title": pupils_words(answer.total),
         "cells": [page.cell_words(value, pairs) for value in many(pairs, "cell")],
         "table_block": _table(opened, words),
+        "orders": [
+            (words, address(path, [*here, *([("sort", order)] if order else [])]), one(pairs, "sort") == order)
+            for order, words in _ORDERS
+        ]
+        if answer.total > 1 and page.sortable
+        else [],
         "back_href": address(f"{ROOT}/{page.report}", report_pairs(pairs)),
         "csv_href": address(f"{path}.csv", link),
         "workbook_href": address(f"{path}.xlsx", link),
@@ -36,43 +43,20 @@ def members_context(opened: Opened) -> dict[str, Any]:
 
 
 def _table(opened: Opened, words: str) -> Table | None:
-    page, pairs, answer, shown = opened.page, opened.pairs, opened.answer, opened.shown
+    page, pairs, answer = opened.page, opened.pairs, opened.answer
     if not answer.pupils:
         return None
-    cells = [page.cell_words(value, pairs) for value in many(pairs, "cell")]
-    several = len({pupil.school for pupil in answer.pupils}) > 1
-    measures = many(pairs, "measure")
-    head = [Column(text="Name"), Column(text="Reference")] if opened.named else [Column(text="Pupil")]
-    head += [Column(text="School")] if several else []
-    head += [Column(text="Year group"), *(Column(text=each) for each in page.columns(pairs))]
-    rows = []
-    for pupil in answer.pupils:
-        before = [Cell(text=pupil.reference if isinstance(pupil.reference, str) else "")] if opened.named else []
-        before += [Cell(text=shown.schools.get(pupil.school, pupil.school))] if several else []
-        values = []
-        for index, value in enumerate(getattr(pupil, "values", ())):
-            measure = measures[index] if index < len(measures) and measures[index].startswith("markbook:") else ""
-            values.append(
-                value_cell(show_value(value), shown.explain(pupil.pupil, pupil.school, measure) if measure else "")
-            )
-        rows.append(
-            Row(
-                head=Cell(text=title_of(pupil, opened.named)),
-                cells=(*before, Cell(text=pupil.year_group or "Not known"), *values),
-            )
-        )
-    notes = (f"{len(rows)} of {pupils_words(answer.total)} are on this page.",) if len(rows) < answer.total else ()
-    return Table(
-        title=words, of=" or ".join(cells) or "everyone in the row", head=tuple(head), rows=tuple(rows), notes=notes
-    )
-
-
-def value_cell(value: ShownValue, explain: str = "") -> Cell:
-    """A pupil's value; where it can be explained it leads there."""
-    return Cell(
-        text=value.text,
-        note=value.exact,
-        band=value.band,
-        href=explain,
-        label=f"{value.text}: explain this number" if explain else "",
+    columns = [Column(text=each) for each in page.columns(pairs)]
+    measures = many(pairs, "measure") or [value for side in ("first", "second") for value in many(pairs, side)]
+    progress = any(getattr(pupil, "progress", None) for pupil in answer.pupils)
+    if progress:
+        columns += [Column(text=f"Progress in {measure_label(each)}") for each in measures]
+        measures = [each for each in measures for _ in ("start", "end")]
+    return pupil_table(
+        opened.shown,
+        title=words,
+        of=" or ".join(page.cell_words(value, pairs) for value in many(pairs, "cell")) or "everyone in the row",
+        columns=columns,
+        measures=measures if not progress else (),
+        more=lambda pupil: [Cell(text="", band=BAND_OF.get(band or "")) for band in getattr(pupil, "progress", ())],
     )

@@ -9,14 +9,14 @@ from services.query.pages.band_tables import cell_words, combined_table, measure
 from services.query.pages.blocks import Block
 from services.query.pages.forms import Section
 from services.query.pages.page import Page, Shown
-from services.query.pages.sections import BREAKDOWN, DATES, DENOMINATOR, MEASURES, PUPILS, SETTINGS
+from services.query.pages.sections import BREAKDOWN, DATES, DENOMINATOR, MEASURES, PUPILS, SETTINGS, THEN
 from services.query.pages.wording import measure_label
 
 
 def _show(shown: Shown) -> Sequence[Block]:
     answer: Overview = shown.answer
     tables = [
-        measure_table(shown, index, measure_label(measure.id), measure.bands or (), f"measure-{index + 1}")
+        measure_table(shown, index, measure_label(measure.id), measure.bands, f"measure-{index + 1}")
         for index, measure in enumerate(answer.measures)
     ]
     return [*tables, combined_table(shown)]
@@ -32,7 +32,7 @@ OVERVIEW = Page(
     about="How many pupils are below, at and above expectations, in one to three measures at once.",
     sections=(
         PUPILS,
-        Section(title="What to show", fields=(MEASURES, SETTINGS, BREAKDOWN, DENOMINATOR)),
+        Section(title="What to show", fields=(MEASURES, SETTINGS, BREAKDOWN, THEN, DENOMINATOR)),
         DATES,
     ),
     show=_show,

@@ -48,6 +48,11 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         names = {name for name, _ in extra}
         return address(f"{ROOT}/{self.report}", [*without(report_pairs(self.pairs), *names), *extra])
 
+    def picture(self, chart: str) -> str:
+        """A chart of this report as a picture of its own."""
+        path, _, query = self.here(("chart", chart)).partition("?")
+        return f"{path}.svg?{query}"
+
     def explain(self, pupil: str, school: str, measure: str) -> str:
         """Where a pupil's value is explained; nothing if it cannot be."""
         if "explain" not in self.pages:
@@ -72,6 +77,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     cell_words: Callable[[str, Pairs], str] = lambda cell, _: cell
     columns: Callable[[Pairs], list[str]] = lambda pairs: [measure_label(value) for value in many(pairs, "measure")]
     movable: bool = False
+    sortable: bool = True
     button: str = "Show the report"
 
     @property
@@ -145,7 +151,7 @@ def page_context(opened: Opened) -> dict[str, Any]:
         "whom": shown.of,
         "pupils": None if answer is None else page.count(answer),
         "blocks": blocks,
-        "notes": [each if isinstance(each, str) else each.detail for each in getattr(answer, "notes", None) or ()],
+        "notes": [] if answer is None else [note.detail for note in getattr(answer.provenance, "notes", None) or ()],
         "moving": _moving(pairs, fields) if page.movable and answer is not None else [],
         "kept": _kept(link),
         "csv_href": address(f"{path}.csv", link),

@@ -15,7 +15,7 @@ from services.query.answers import PupilMonths, PupilValues, Value
 from services.query.directory import Choices
 from services.query.pages.addresses import Pairs
 from services.query.pages.wording import (
-    BANDS,
+    BAND_OF,
     Band,
     in_words,
     long_date,
@@ -29,8 +29,12 @@ NAMED_SCHOOLS_MAX = 3
 SUGGESTIONS_MAX = 300
 """Of a text field; anything else may be typed."""
 
-_BAND_OF: Mapping[str, Band] = {band.id: band for band in BANDS}
-_STATUS_TEXTS = {"no_data": "No data", "not_applicable": "Not applicable"}
+_STATUS_TEXTS = {
+    "no_data": "No data",
+    "not_applicable": "Not applicable",
+    "coded": "Not achieved",
+    "excluded": "Not counted",
+}
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -133,14 +137,17 @@ def show_pupil(pupil: PupilValues, names: Mapping[str, str], named: bool) -> Sho
 
 
 def show_value(value: Value) -> ShownValue:
-    """A value in words, with its band."""
+    """A value in words, with its band; of a code, the code and what it counts for."""
+    code = getattr(value, "code", None)
     if value.status != "value":
-        return ShownValue(_STATUS_TEXTS.get(value.status, value.status), "", None)
+        words = _STATUS_TEXTS.get(value.status, value.status)
+        exact = long_date(value.on) if value.on is not None else ""
+        return ShownValue(code or words, f"{words.lower()} {exact}".strip() if code else exact, None)
     text = f"{value.percent}%" if value.percent is not None else value.score or value.value or ""
     exact = f"{value.numerator} of {value.denominator}" if value.denominator is not None else ""
     if value.on is not None:
         exact = long_date(value.on)
-    return ShownValue(text, exact, _BAND_OF.get(value.band or ""))
+    return ShownValue(text, exact, BAND_OF.get(value.band or ""))
 
 
 def escape(name: str) -> str:

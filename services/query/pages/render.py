@@ -46,6 +46,7 @@ def _environment() -> Environment:
         year_groups=lambda values: [(value, wording.year_group_words(value)) for value in values],
         subjects=lambda values: [(value, wording.in_words(value)) for value in values],
         abilities=lambda values: [("own-year", "Each pupil's own year"), *((value, value) for value in values)],
+        group_columns=lambda values: [(f"group:{quote(value, safe=' ')}", value) for value in values],
         site_menu=(),
     )
     environment.filters.update(
@@ -54,6 +55,7 @@ def _environment() -> Environment:
         long_instant=wording.long_instant,
         measure_label=wording.measure_label,
         pupils_words=wording.pupils_words,
+        settings_names=lambda used: list(dict.fromkeys(f"{each.name}, version {each.version}" for each in used)),
         path_part=lambda text: quote(text, safe=""),
     )
     return environment

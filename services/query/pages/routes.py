@@ -228,6 +228,10 @@ def _session_pages(site: Site) -> list[HTTPRouteHandler]:
 
 
 def _open_pages(site: Site) -> list[HTTPRouteHandler]:
+    @get("/how-scores-are-calculated", name="rules page")
+    async def show_rules() -> Response[bytes]:
+        return _page(render("how.html", who=""), private=False)
+
     @get("/problems", name="problems page")
     async def show_problems() -> Response[bytes]:
         return _page(render("problem_codes.html", who="", problems=sorted(site.problems.items())), private=False)
@@ -253,7 +257,7 @@ def _open_pages(site: Site) -> list[HTTPRouteHandler]:
     async def send_icon() -> Response[bytes]:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
-    return [show_problems, show_problem, send_style_sheet, send_script, send_icon]
+    return [show_rules, show_problems, show_problem, send_style_sheet, send_script, send_icon]
 
 
 def _home_context(choices: Choices, now: datetime) -> dict[str, Any]:

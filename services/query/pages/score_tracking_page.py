@@ -20,7 +20,7 @@ def _show(shown: Shown) -> Sequence[Block]:
     if not answer.pupils:
         return []
     several = len({school for name, school in shown.pairs if name == "school"}) > 1 or bool(one(shown.pairs, "trust"))
-    targeted = any(getattr(pupil, "target", None) is not None for pupil in answer.pupils)
+    targeted = any(isinstance(getattr(pupil, "target", None), int) for pupil in answer.pupils)
     head = [Column(text="Name"), Column(text="Reference")] if shown.named else [Column(text="Pupil")]
     head += [Column(text="School")] if several else []
     head += [Column(text="Year group"), Column(text="Start", number=True)]
@@ -76,7 +76,7 @@ def _row(shown: Shown, pupil: PupilMonths, several: bool, targeted: bool) -> Row
 
 def _target(pupil: Any) -> tuple[Cell, Cell]:
     met = {True: "▲ met", False: "▼ not met"}.get(pupil.met, "")
-    return Cell(text="" if pupil.target is None else str(pupil.target), number=True), Cell(text=met)
+    return Cell(text=f"{pupil.target}%" if isinstance(pupil.target, int) else "", number=True), Cell(text=met)
 
 
 def _text(value: Value | None) -> str:
@@ -102,6 +102,12 @@ SCORE_TRACKING = Page(
                     name="months",
                     label="Months",
                     hint="From and to, at most twelve. Empty: the academic year of the date.",
+                ),
+                Field(
+                    kind="text",
+                    name="target",
+                    label="Target",
+                    hint="By how many percentage points each pupil should rise from the start to the last month.",
                 ),
                 Field(
                     kind="select",

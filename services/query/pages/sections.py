@@ -14,6 +14,7 @@ PUPILS = Section(
         Field(kind="filters", name="filter", label="Only pupils with"),
     ),
 )
+SCHOOL = Section(title="Which school", fields=(Field(kind="schools", name="school", label="School"),))
 DATES = Section(
     title="Which date",
     fields=(
@@ -39,6 +40,7 @@ SETTINGS = Field(
     label="Where the attainment settings come from",
 )
 BREAKDOWN = Field(kind="by", name="by", label="Rows", hint="All pupils is always the first row.")
+THEN = Field(kind="by", name="then", label="Split each row again by", hint="For example sex inside each year group.")
 DENOMINATOR = Field(
     kind="select",
     name="denominator",

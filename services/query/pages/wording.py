@@ -33,6 +33,7 @@ BANDS = (
 )
 assert tuple(band.id for band in BANDS) == BAND_IDS
 
+BAND_OF: Mapping[str, Band] = {band.id: band for band in BANDS}
 BAND_WORDS: Mapping[str, str] = {band.id: band.word for band in BANDS}
 CELL_WORDS: Mapping[str, str] = {
     **BAND_WORDS,
