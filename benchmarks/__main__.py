@@ -1,7 +1,8 @@
 """`python -m benchmarks [--full] [NAME...] [--schools N]`: claims measured on this machine, now, beside their goals.
 
-Without names all of them, and benchmarks/RESULTS.md (`--full`) or RESULTS-small.md is written. Sides that answer
-otherwise end the run; a claim that cannot be measured for another reason says so and the next one follows.
+Without names all of them, and benchmarks/RESULTS.md (`--full`, and the tables of docs/performance.md) or
+RESULTS-small.md is written. Sides that answer otherwise end the run; a claim that cannot be measured for another reason
+says so and the next one follows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 import structlog
 
 from benchmarks.claims import FULL, NAMES, ON_STAGE, SMALL, Scale, measure_of
+from benchmarks.document import write_document
 from benchmarks.figures import Figure, UnequalAnswers, not_measured, print_figures
+from benchmarks.reasons import reason_of
 from benchmarks.results import FULL as FULL_RESULTS
 from benchmarks.results import SMALL as SMALL_RESULTS
 from benchmarks.results import Row, Run, processor_ticks, render, say
@@ -32,6 +35,9 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="200 schools, 10 million judgements")
     parser.add_argument("--schools", type=int, help="another number of schools")
     parser.add_argument("--output", type=Path, help="where the table goes")
+    parser.add_argument(
+        "--document", action="store_true", help="tables of docs/performance.md, too, as a full run does"
+    )
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.names) - set(NAMES)):
         parser.error(f"there is no claim {', '.join(unknown)}")
@@ -40,16 +46,18 @@ def main() -> None:
     output = arguments.output or (None if arguments.names else FULL_RESULTS if scale.full else SMALL_RESULTS)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it waits for the leaders of a new topic, and says so
-    Measuring(scale, arguments.names or NAMES, output).run()
+    document = arguments.document or (scale.full and not arguments.names)
+    Measuring(scale, arguments.names or NAMES, output, document=document).run()
 
 
 class Measuring:
     """One run of some claims; the table is written again after each of them."""
 
-    def __init__(self, scale: Scale, names: Sequence[str], output: Path | None) -> None:
+    def __init__(self, scale: Scale, names: Sequence[str], output: Path | None, *, document: bool) -> None:
         self._scale = scale
         self._names = names
         self._output = output
+        self._document = document
         heading = "Results of a full run" if scale.full else "Results of a SMALL run, for the shape alone"
         started_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         command = " ".join(["python -m benchmarks", *sys.argv[1:]])
@@ -101,9 +109,11 @@ class Measuring:
             command += f" --schools {self._scale.schools}"
         for figure in figures:
             say(figure)
-            self._rows.append(Row(figure, command))
+            self._rows.append(Row(figure, command, reason_of(name, figure)))
         if self._output is not None:
             self._output.write_text(render(self._run, self._rows), encoding="utf-8")
+        if self._document:
+            write_document(self._run, self._rows)
 
 
 def _tell_seconds(name: str, started: float) -> None:

@@ -141,7 +141,7 @@ class Assessed(msgspec.Struct):
 
 
 async def upsert(url: str, values: Sequence[bytes], batch: int) -> float:
-    """Judgements a second from their bytes, as the log has them, to upserts and the position, in one transaction a batch."""
+    """Judgements a second from their bytes, as the log has them, to upserts and the position, a transaction a batch."""
     table = f"facts_{batch}"
     decoder = msgspec.json.Decoder(Assessed)
     connection = await asyncpg.connect(url)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from benchmarks.asking import BANDS, Asked, Ours, Times, cells_of, for_peers, interleaved_ms, questions
+from benchmarks.asking import BANDS, Asked, Ours, Times, cells_of, flatness, for_peers, interleaved_ms, questions
 from benchmarks.breakdown import fold_parts
 from benchmarks.claims import Scale
 from benchmarks.figures import Figure, spread_of
@@ -65,7 +65,9 @@ async def _measure(rounds: int) -> list[Figure]:
             variants = await _peers(url, pool)
             asked = [Asked((0,), q.day) for q in questions(1, rounds, DAYS_BACK)]
             times = await _read(pool, variants, asked)
-            return [figure for each in variants for figure in await _figures(pool, each, times)]
+            figures = [figure for each in variants for figure in await _figures(pool, each, times)]
+            claim = "overview, 300 objectives with decimal marks ÷ 30 with four states"
+            return [*figures, flatness(claim, times, variants[-1].name, variants[-2].name, "")]
 
 
 async def _peers(url: str, pool: asyncpg.Pool) -> list[Variant]:

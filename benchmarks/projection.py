@@ -1,7 +1,8 @@
 """From log bytes to durable views by one worker, against eventsourcing's projection and upserts by asyncpg.
 
 The peers keep only the latest judgement of each pupil and objective; ours keeps every day and both clocks. The upserts
-read the same bytes as ours, from memory, judgements alone; ours reads the log, rosters too. Peers are sampled, on empty tables: that favours them.
+read the same bytes as ours, from memory, judgements alone; ours reads the log, rosters too. Peers are sampled on empty
+tables, which favours them.
 """
 
 from __future__ import annotations

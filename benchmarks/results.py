@@ -30,10 +30,11 @@ MESSAGE_DB = Path(".cache/message-db/package/database/VERSION.txt")
 
 
 class Row(NamedTuple):
-    """A figure and the command that measures it alone."""
+    """A figure and the command that measures it alone. `reason`: why it misses its goal, if it does."""
 
     figure: Figure
     command: str
+    reason: str = ""
 
 
 class Run(NamedTuple):
@@ -56,7 +57,8 @@ def render(run: Run, rows: Sequence[Row]) -> str:
     told = (
         "Medians; the spread is p25-p75, of few rounds both ends. `x` is the peer's time divided by ours, or our rate "
         "divided by the peer's; peers took turns with ours in the same minutes, after answers were found equal cell by "
-        "cell. Cold: nothing of the views is kept in the process. A row without a figure says why."
+        "cell. Cold: nothing of the views is kept in the process. A row without a figure says why; one that misses its "
+        "goal says what limits."
     )
     table = ["| claim | measured | spread | goal | reached | what was measured, peer | alone |", "|" + "---|" * 7]
     table += [_line(row) for row in rows]
@@ -65,13 +67,15 @@ def render(run: Run, rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     figure = row.figure
-    measured = "-" if math.isnan(figure.value) else f"{_number(figure.value)} {figure.unit}".strip()
-    cells = [figure.claim.strip(), measured, figure.spread, figure.goal, figure.reached, figure.note]
+    measured = "-" if math.isnan(figure.value) else f"{number_of(figure.value)} {figure.unit}".strip()
+    cells = [figure.claim.strip(), measured, figure.spread, figure.goal, figure.reached]
+    cells.append(f"{figure.note}. Not reached: {row.reason}." if row.reason else figure.note)
     cells.append(f"`{row.command}`" if row.command else "")
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def _number(value: float) -> str:
+def number_of(value: float) -> str:
+    """With as many digits as a measurement has."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"

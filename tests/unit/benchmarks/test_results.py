@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.claims import ADAPTED, NAMES
 from benchmarks.figures import Figure, not_measured, ratio
+from benchmarks.reasons import NOT_LOOKED_INTO, reason_of
 from benchmarks.results import Row, Run, processor_ticks, render
 
 
@@ -40,3 +41,12 @@ def test_what_could_not_be_measured_stays_in_the_table_with_its_reason() -> None
 def test_every_name_of_the_command_has_a_module() -> None:
     missing = [name for name in NAMES if name not in ADAPTED and find_spec(f"benchmarks.{name}") is None]
     assert missing == []
+
+
+def test_a_goal_that_is_missed_says_what_limits_and_one_that_is_reached_does_not() -> None:
+    missed, reached = Figure("projection of facts", 5, "/s", "≥ 10"), Figure("projection of facts", 15, "/s", "≥ 10")
+    assert reason_of("projection", missed).startswith("the fold in Python")
+    assert reason_of("projection", reached) == ""
+    assert reason_of("command", Figure("other", 5, "/s", "≥ 10")) == NOT_LOOKED_INTO
+    run = Run("Results", "python -m benchmarks", "2026-11-25 08:00 UTC", processor_ticks())
+    assert "Not reached: it is slow." in render(run, [Row(missed, "", "it is slow")])
