@@ -109,6 +109,7 @@ _TESTS = (
         _counted(A="Absent", B="Working below", J="Just arrived", Q="Maladministration", U="Unable to take part")
         | _left_out(L="Left"),
         ("4",),
+        raw="25",
     ),
     _test(
         "ks1",

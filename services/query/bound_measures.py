@@ -15,8 +15,9 @@ from schemas.definitions import ScaleDefined, TestDefined
 from services.access.problems import Problem, ProblemError
 from services.domain.bands import Bands, InvalidBands, bind_bands
 from services.domain.combinations import VERDICT, combination_of
+from services.domain.eyfs import EXEMPT
 from services.domain.measures import EYFS_GLD, Measure
-from services.domain.scoring import PLAIN, Scoring, scoring_of_scale, scoring_of_test
+from services.domain.scoring import PLAIN, CodeRule, Scoring, scoring_of_scale, scoring_of_test
 from services.query.definitions import Definitions
 from services.query.requests import Clocks
 
@@ -55,11 +56,14 @@ def bind_measure(measure: Measure, declared: Declared) -> Measure:
             return msgspec.structs.replace(measure, scoring=scoring_of_scale(declared.scales.get(measure.scale)))
         case "combined":
             test = declared.tests.get(combination_of(measure).test)
-            return msgspec.structs.replace(measure, scoring=VERDICT, parts=_parts_of(test))
+            verdict = msgspec.structs.replace(VERDICT, codes=scoring_of_test(test, "").codes)
+            return msgspec.structs.replace(measure, scoring=verdict, parts=_parts_of(test))
         case "eyfs":
             window = scoring_of_test(declared.tests.get(_PROFILE), "").window
             scoring = VERDICT if measure.item == EYFS_GLD else PLAIN
-            return msgspec.structs.replace(measure, scoring=msgspec.structs.replace(scoring, window=window))
+            exempt = (CodeRule(EXEMPT, counts=False),)
+            bound = msgspec.structs.replace(scoring, window=window, codes=exempt)
+            return msgspec.structs.replace(measure, scoring=bound)
     return measure
 
 

@@ -25,8 +25,6 @@ from services.query.school_index import LAST_DAY, Ints, Mask, SchoolIndex
 
 YEARS_BACK_MAX = 5
 """How many academic years ago a pupil may have been in the year that a combination asks for."""
-LEFT_OUT = 0
-"""The number that stands for the code of somebody whom a combination leaves out."""
 _DAY = timedelta(days=1)
 _YEAR_GROUP = re.compile(r"(?:Y|Year ?)?([0-9]{1,2})", re.IGNORECASE)
 
@@ -218,32 +216,32 @@ def _kept(index: SchoolIndex, key: tuple[str, Scoring], make: Callable[[], Ints]
 
 
 class _Part(NamedTuple):
-    """Along the axis: who has a value or a code that counts, who meets what is asked for, and who is left out."""
+    """Along the axis: who has a value or a code that counts, who meets what is asked for, and the number of the code
+    that leaves somebody out, or NO_CODE."""
 
     there: Mask
     met: Mask
-    left_out: Mask
+    left_out: Ints
 
 
 def read_combined(axis: OnAxis, measure: Measure, day: date) -> External:
     """Yes or no by several tests at once; nobody is asked before the year group that it is about."""
     combination = combination_of(measure)
     amounts = np.full(axis.size, NOT_APPLICABLE, np.int64)
-    left_out = np.zeros(axis.size, np.bool_)
+    codes = np.full(axis.size, NO_CODE, np.int64)
     for members, windows in _groups(axis, combination, day):
         judged = [_judge(axis, measure, combination, on, since) for on, since in windows]
         met, missed = (np.logical_or.reduce([one[n] for one in judged]) for n in range(2))
-        out = np.logical_or.reduce([one[2] for one in judged]) & ~met & ~missed
-        verdict = np.where(met, YES_AMOUNT, np.where(missed, NO_AMOUNT, np.where(out, NOT_APPLICABLE, NO_DATA)))
-        amounts[members] = verdict[members]
-        left_out |= members & out
+        out = np.where(met | missed, NO_CODE, np.maximum.reduce([one[2] for one in judged]))
+        left = np.where(out == NO_CODE, NO_DATA, NOT_APPLICABLE)
+        verdict = np.where(met, YES_AMOUNT, np.where(missed, NO_AMOUNT, left))
+        amounts[members], codes[members] = verdict[members], out[members]
     for number, index in enumerate(axis.indexes):
         place = axis.place_of(number)
         if not any(index.columns_like(pattern) for part in combination.parts for pattern in part.columns("*")):
             amounts[place] = NOT_APPLICABLE
-    codes = np.where(left_out, LEFT_OUT, NO_CODE) if left_out.any() else None
     sources = [Verdicts(amounts[axis.place_of(n)], measure.scoring.values) for n in range(len(axis.indexes))]
-    return External(amounts, sources, codes)
+    return External(amounts, sources, codes if (codes != NO_CODE).any() else None)
 
 
 def combined_days(combination: Combination, day: date) -> list[date]:
@@ -277,20 +275,20 @@ def _years_back(day: date) -> Iterator[tuple[int, date, date]]:
 
 def _judge(
     axis: OnAxis, measure: Measure, combination: Combination, on: date, since: date | None
-) -> tuple[Mask, Mask, Mask]:
-    """Along the axis: who meets all parts; who misses one; and whom they leave out. Others lack data."""
+) -> tuple[Mask, Mask, Ints]:
+    """Along the axis: who meets all parts; who misses one; and the code that leaves others out, if any does."""
     parts = [_read_part(axis, measure, combination, part, on, since) for part in combination.parts]
     met = np.logical_and.reduce([part.met for part in parts])
     missed = np.logical_or.reduce([part.there & ~part.met for part in parts])
-    left_out = np.logical_or.reduce([part.left_out for part in parts]) & ~missed
-    return met, missed, left_out
+    return met, missed, np.maximum.reduce([part.left_out for part in parts])
 
 
 def _read_part(
     axis: OnAxis, measure: Measure, combination: Combination, part: Part, on: date, since: date | None
 ) -> _Part:
     """The latest of the values that a part may be told by."""
-    there, met, left_out = (np.zeros(axis.size, np.bool_) for _ in range(3))
+    there, met = (np.zeros(axis.size, np.bool_) for _ in range(2))
+    left_out = np.full(axis.size, NO_CODE, np.int64)
     latest = np.zeros(axis.size, np.int64)
     for column in (column for pattern in part.columns(combination.test) for column in columns_on(axis, pattern)):
         one = _measure_of(column, measure)
@@ -301,7 +299,7 @@ def _read_part(
         equal = found.inside & (found.days == latest)
         there = np.where(newer, ~left, there | (equal & ~left))
         met = np.where(newer, reached, met | (equal & reached))
-        left_out = np.where(newer, left, left_out & ~(equal & ~left))
+        left_out = np.where(newer | equal, np.where(left, found.codes, NO_CODE), left_out)
         latest = np.where(newer, found.days, latest)
     return _Part(there, met, left_out)
 

@@ -19,7 +19,6 @@ from services.domain.eyfs import EXEMPT, GLD_GOALS, GOALS, PROFILES, Profile
 from services.domain.measures import EYFS_GLD, EYFS_TOTAL, Measure
 from services.domain.scoring import PARTS
 from services.query.external_values import (
-    LEFT_OUT,
     External,
     Found,
     OnAxis,
@@ -43,6 +42,8 @@ from services.query.sittings_held import (
     sittings_of,
 )
 
+LEFT_OUT = 0
+"""The number of the one code of the profile, A."""
 EXEMPTED = -1
 """What a goal holds of a pupil who is exempt; 0 = nothing was told."""
 Goals = npt.NDArray[np.int8]
