@@ -1,4 +1,6 @@
-"""What the supervised children of `markledger up` run: `python -m services.console.child web FD | projector | intake`.
+"""What supervised children run: `python -m services.console.child PART FD COUNT | projector | intake`.
+
+PART is web, ingest or query, FD the socket that listens, COUNT how many such processes there are.
 
 A child watches its standard input, which ends when its parent is gone, and then ends itself.
 """
@@ -34,18 +36,18 @@ def main(arguments: list[str]) -> None:
     end_with_parent()
     import uvloop
 
-    from services.console.serving import run_intake_process, run_projector_process, serve_both
+    from services.console.serving import run_intake_process, run_projector_process, serve_shared
 
     try:
         match arguments:
-            case ["web", descriptor]:
-                serve_both(socket.socket(fileno=int(descriptor)))
+            case [("web" | "ingest" | "query") as part, descriptor, count]:
+                serve_shared(part, socket.socket(fileno=int(descriptor)), int(count))
             case ["projector"]:
                 asyncio.run(run_projector_process())
             case ["intake"]:
                 uvloop.run(run_intake_process())
             case _:
-                sys.exit("usage: python -m services.console.child web FD | projector | intake")
+                sys.exit("usage: python -m services.console.child PART FD COUNT | projector | intake")
     except (Exception, asyncio.CancelledError) as error:
         import structlog
 

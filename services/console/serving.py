@@ -37,16 +37,22 @@ STOP_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 
 
-def serve_both(listener: socket.socket) -> None:
-    """Serve ingest and query on a socket that listens already, until told to stop."""
-    configure_logging("web")
-    uvloop.run(_serve("web", read_settings(), uvicorn_config(), listener))
-
-
-def serve_alone(part: Literal["ingest", "query"], settings: Settings, host: str, port: int) -> None:
-    """Serve one of them on an address of its own. Raises InvalidSettings, PostgresError."""
+def serve_shared(part: Part, listener: socket.socket, processes: int) -> None:
+    """Serve on a socket that listens already, as one of so many processes, until told to stop."""
     configure_logging(part)
-    uvloop.run(_serve_alone(part, settings, host, port))
+    settings = with_known_secrets(read_settings())
+    uvloop.run(_serve(part, settings, uvicorn_config(), listener, processes=processes))
+
+
+def serve_alone(part: Literal["ingest", "query"], settings: Settings, host: str, port: int, processes: int) -> None:
+    """Serve one of them on an address of its own. Raises CannotStart, InvalidSettings, PostgresError."""
+    configure_logging(part)
+    if processes == 1:
+        uvloop.run(_serve_alone(part, settings, host, port))
+    else:
+        from services.console.several import run_several
+
+        asyncio.run(run_several(part, settings, host, port, processes))
 
 
 async def run_projector_process() -> None:
@@ -191,12 +197,19 @@ class _BesideServer(uvicorn.Server):
         yield
 
 
-async def _serve(part: Part, settings: Settings, config: uvicorn.Config, listener: socket.socket | None = None) -> None:
+async def _serve(
+    part: Part,
+    settings: Settings,
+    config: uvicorn.Config,
+    listener: socket.socket | None = None,
+    *,
+    processes: int = 1,
+) -> None:
     if settings.database_dsn is None:
         raise InvalidSettings(f"MARKLEDGER_DATABASE_URL: {part} needs a database")
     pool = await open_pool(settings.database_dsn, size_max=CONNECTIONS_MAX, application=f"markledger {part}")
     try:
-        async with _application(part, settings, pool) as application:
+        async with _application(part, settings, pool, processes) as application:
             config.app = application
             await _Server(config).serve(sockets=[listener] if listener is not None else None)
     finally:
@@ -213,7 +226,7 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _application(part: Part, settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[ASGIApp]:
+async def _application(part: Part, settings: Settings, pool: asyncpg.Pool, processes: int) -> AsyncIterator[ASGIApp]:
     """The application of `part`, on a pool that the caller closes."""
     if settings.admin_key is None:
         raise InvalidSettings(f"MARKLEDGER_ADMIN_KEY: {part} needs the administrator's key")
@@ -221,17 +234,17 @@ async def _application(part: Part, settings: Settings, pool: asyncpg.Pool) -> As
     log = await open_log(settings, pool)
     try:
         if part == "query":
-            yield _query(settings, pool, keyring, log)
+            yield _query(settings, pool, keyring, log, processes)
             return
         from services.ingest import main as ingest_main
 
         ingest = ingest_main.create_app(settings, pool, log, keyring)
-        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring, log))
+        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring, log, processes))
     finally:
         await log.close()
 
 
-def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log) -> ASGIApp:
+def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log, processes: int) -> ASGIApp:
     from services.query import main as query_main
 
-    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT)
+    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT, processes=processes)

@@ -1,6 +1,6 @@
 """`markledger up`: one parent that keeps PostgreSQL, the web process and the projector running until told to stop.
 
-The parent does no work of its own. It owns the listening socket, so that a request made while the web process is
+The parent does no work of its own. It owns the listening sockets, so that a request made while a web process is
 started again waits instead of failing. Children read their standard input; it ends with the parent, however that
 dies, and they with it. What a child runs is in `services.console.child`.
 """
@@ -15,9 +15,10 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from services.console import data_directory
 from services.console.database import embedded_postgres
@@ -70,17 +71,48 @@ def prepare_secrets(directory: Path, settings: Settings) -> dict[str, str]:
     return environment
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises CannotStart."""
+@contextlib.contextmanager
+def listen(host: str, port: int, processes: int = 1) -> Iterator[list[socket.socket]]:
+    """A listening socket for each process, all on one port (0 takes a free one), closed in the end. Raises CannotStart.
+
+    The kernel spreads connections over them; on one socket that all accept from, whoever wakes first takes all.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+                0
+            ]
+            first = opened.enter_context(_bound(family, address))  # fails if anybody else listens there
+            listeners = [first]
+            if processes > 1:
+                address = first.getsockname()
+                first.close()
+                listeners = [opened.enter_context(_bound(family, address, shared=True)) for _ in range(processes)]
+            for listener in listeners:
+                listener.listen(LISTEN_BACKLOG)
+        except OSError as error:
+            raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        yield listeners
+
+
+def _bound(family: int, address: Any, *, shared: bool = False) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(LISTEN_BACKLOG)
-    except OSError as error:
-        raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listener
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def serving_children(part: str, listeners: Sequence[socket.socket], environment: Mapping[str, str]) -> list[Child]:
+    """A child for each listening socket."""
+    descriptors = [listener.fileno() for listener in listeners]
+    arguments = [(part, str(descriptor), str(len(descriptors))) for descriptor in descriptors]
+    return [Child(part, told, environment, (fd,)) for told, fd in zip(arguments, descriptors, strict=True)]
 
 
 def address_of(host: str, listener: socket.socket) -> str:
@@ -89,10 +121,15 @@ def address_of(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def run_up(settings: Settings, host: str, port: int, on_ready: Ready | None = None) -> None:
-    """Run everything until SIGTERM or SIGINT. Raises CannotStart, DataDirectoryInUse, DataDirectoryUnusable."""
+async def run_up(
+    settings: Settings, host: str, port: int, on_ready: Ready | None = None, *, processes: int = 1
+) -> None:
+    """Run everything until SIGTERM or SIGINT, with so many web processes.
+
+    Raises CannotStart, DataDirectoryInUse, DataDirectoryUnusable.
+    """
     directory = data_directory.prepare(settings.data_dir)
-    with data_directory.locked(directory), listen(host, port) as listener:
+    with data_directory.locked(directory), listen(host, port, processes) as listeners:
         environment = {
             **os.environ,
             **prepare_secrets(directory, settings),
@@ -100,17 +137,17 @@ async def run_up(settings: Settings, host: str, port: int, on_ready: Ready | Non
             "MARKLEDGER_DATA_DIR": str(directory),
         }
         stopping = asyncio.Event()
-        _stop_on_signals(stopping)
+        stop_on_signals(stopping)
         async with _database(settings, directory) as url:
             environment["MARKLEDGER_DATABASE_URL"] = url
             environment.pop("MARKLEDGER_DATABASE_URL_FILE", None)
             children = [
-                Child("web", ("web", str(listener.fileno())), environment, (listener.fileno(),)),
+                *serving_children("web", listeners, environment),
                 Child("projector", ("projector",), {**environment, **LEAN_MEMORY}),
             ]
             if settings.kafka_bootstrap:
                 children.append(Child("intake", ("intake",), environment))
-            await _run_children(children, address_of(host, listener), stopping, on_ready)
+            await _run_children(children, address_of(host, listeners[0]), stopping, on_ready)
 
 
 def _database(settings: Settings, directory: Path) -> contextlib.AbstractAsyncContextManager[str]:
@@ -119,7 +156,8 @@ def _database(settings: Settings, directory: Path) -> contextlib.AbstractAsyncCo
     return embedded_postgres(directory)
 
 
-def _stop_on_signals(stopping: asyncio.Event) -> None:
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """Set `stopping` on SIGTERM and SIGINT."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

@@ -28,6 +28,7 @@ from services.query.facts_reader import FactsReader
 from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
 from services.query.lineage import Lineage
 from services.query.names import Names
+from services.query.open_reports import caches
 from services.query.openapi import DOCUMENT
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import HTML_MEDIA_TYPE, render
@@ -56,9 +57,11 @@ def create_app(
     problems: Mapping[str, str] | None = None,
     log: Log | None = None,
     topics: bytes | None = None,
+    *,
+    processes: int = 1,
 ) -> Litestar:
     """The application. `problems`: texts of the codes of other services, for the pages under /problems; `topics`: their
-    AsyncAPI document, for /docs.
+    AsyncAPI document, for /docs; `processes`: how many share the memory for what is kept between reports.
 
     `log`: where it is written down who was told names; without it, or without the identity key, there are none.
     """
@@ -67,7 +70,7 @@ def create_app(
     if log is not None and settings.identity_key is not None:
         names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
     lineage = None if log is None else Lineage(log, partitions)
-    reader, facts = Reader(pool, partitions), FactsReader(pool, partitions)
+    reader, facts = Reader(pool, partitions, *caches(processes)), FactsReader(pool, partitions)
     reporting = Reporting(reader, names, facts, lineage, settings.small_numbers)
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 

@@ -15,6 +15,8 @@ from prometheus_client import Counter, Gauge
 
 from services.access.keys import Access
 from services.query.questions import Question, Reading
+from services.query.shelves import BYTES_MAX as SHELVES_BYTES_MAX
+from services.query.shelves import Shelves
 
 BYTES_MAX = 128 * 1024 * 1024
 _READING_BYTES = 4_000
@@ -85,6 +87,11 @@ class OpenReports:
     def taken(self) -> None:
         """Count one that was answered from here."""
         _KEPT.inc()
+
+
+def caches(processes: int) -> tuple[Shelves, OpenReports]:
+    """What one of so many processes keeps between reports; together they keep no more than one would."""
+    return Shelves(SHELVES_BYTES_MAX // processes), OpenReports(BYTES_MAX // processes)
 
 
 def open_key(scope: Access, question: Question) -> Hashable | None:
