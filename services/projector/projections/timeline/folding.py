@@ -20,14 +20,14 @@ from schemas.events import (
     PupilEnrolled,
 )
 from services.domain.people import People
-from services.domain.roster import Chain, dated, said_by, steps_of
+from services.domain.roster import Chain, Said, dated, said_by, steps_of
 from services.domain.sittings import COLUMN, sitting_of
 from services.domain.standing import Told
 from services.domain.timeline import OVERALL, Changes, Dated, chain_changes, latest
 from services.projector.projections.timeline import reach
 from services.projector.projections.timeline.batches import read_batch
 from services.projector.projections.timeline.chains import firsts
-from services.projector.projections.timeline.columns import Ref, identity_of, key_of
+from services.projector.projections.timeline.columns import NO_KEY, Ref, identity_of, key_of
 from services.projector.projections.timeline.emissions import Emission, Emitted
 from services.projector.projections.timeline.reach import Dirty, chains_of, decides_grid
 from services.projector.projections.timeline.runs import RUN_MIN, Run, fold_run, straight_changes
@@ -51,11 +51,11 @@ class SchoolFold:
             return
         batch = read_batch(self.state, records)
         run = Run(self.state, batch.assessed, batch.identities)
-        for before, offset, fact in batch.others:
+        for before, identity, offset, fact in batch.others:
             run.read(before)
             if run.waits and reach.ends_run(self.state, run, fact):
                 self._fold_run(run)
-            self.fold(offset, fact)
+            self._fold_other(fact, Told(identity, int(fact.recorded_at.timestamp()), offset))
         run.read(len(batch.assessed))
         self._fold_run(run)
 
@@ -80,14 +80,14 @@ class SchoolFold:
 
     def fold(self, offset: int, fact: AnyFact) -> None:
         """Fold the next fact of the school's order; one whose id came before changes nothing."""
-        identity, key = identity_of(fact.event_id), key_of(fact.key)
-        if self.state.known.find(identity) is not None:
+        identity = identity_of(fact.event_id)
+        if self.state.known.is_known(identity):
             return
         told = Told(identity, int(fact.recorded_at.timestamp()), offset)
         if isinstance(fact, ObjectiveAssessed):
-            self._fold_assessment(fact, told, key)
-        elif not self._fold_stay(fact, told, key):
-            self._fold_other(fact, told, key)
+            self._fold_assessment(fact, told, key_of(fact.key))
+        else:
+            self._fold_other(fact, told)
 
     # --- assessments ---
 
@@ -150,10 +150,15 @@ class SchoolFold:
 
     # --- every other fact ---
 
-    def _fold_stay(self, fact: AnyFact, told: Told, key: bytes) -> bool:
+    def _fold_other(self, fact: AnyFact, told: Told) -> None:
+        key, said = key_of(fact.key), said_by(fact)
+        if not said or not self._fold_stay(fact, told, key, said):
+            self._fold_any(fact, told, key)
+
+    def _fold_stay(self, fact: AnyFact, told: Told, key: bytes, said: Sequence[Said]) -> bool:
         """The short cut of a roster fact that is the first of its chains or follows the others; False if it is not."""
-        state, said = self.state, said_by(fact)
-        if not said or state.known.is_told(key) or told.identity in state.withdrawals:
+        state = self.state
+        if fact.sequence < 0 or told.identity in state.withdrawals or (key != NO_KEY and state.known.is_told(key)):
             return False
         (slot,) = state.slots_named(fact)
         person = fact.same_person if isinstance(fact, PupilEnrolled) else ""
@@ -162,12 +167,12 @@ class SchoolFold:
         changes = short_changes(state, slot, told.recorded_at, said)
         if changes is None:
             return False
-        state.keep(fact, told, said)
+        state.keep_stay(fact, told, key, slot, said)
         if changes:
             self._add_stay(self._emission(ROSTER), told.recorded_at, slot, changes)
         return True
 
-    def _fold_other(self, fact: AnyFact, told: Told, key: bytes) -> None:
+    def _fold_any(self, fact: AnyFact, told: Told, key: bytes) -> None:
         state = self.state
         targets: list[Ref] = []
         if isinstance(fact, FactWithdrawn):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from schemas.events import AnyFact, CurriculumPublished, FactWithdrawn, PupilEnrolled, PupilsMerged, PupilsSplit
 from services.domain.roster import Chain, said_by
 from services.domain.sittings import sitting_of
-from services.projector.projections.timeline.columns import NO_KEY, Ref, identity_of, key_of
+from services.projector.projections.timeline.columns import Ref, identity_of, key_of
 from services.projector.projections.timeline.runs import Run
 from services.projector.projections.timeline.school import SchoolState, is_school_fact
 
@@ -76,15 +76,12 @@ def add_people(state: SchoolState, dirty: Dirty, facts: Sequence[AnyFact], slots
 
 
 def ends_run(state: SchoolState, run: Run, fact: AnyFact) -> bool:
-    """Whether a run of assessments has to be folded before this fact, which is none.
+    """Whether a run of assessments has to be folded before this fact, which is none and is not known.
 
-    It has to, if the fact is one with any of the run by identity or key, withdraws one or touches one's chain, or may
-    change who is whom or what the school is. Else no step of the run is another because of it.
+    It has to, if the fact has a key of the run, withdraws one of its facts or touches the chain of one, or may change
+    who is whom or what the school is. Else no step of the run is another because of it.
     """
-    known, identity, key = state.known, identity_of(fact.event_id), key_of(fact.key)
-    if identity in run.seen or (key in run.seen and key != NO_KEY) or decides_grid(fact):
-        return True
-    refs = list(known.family(key))
+    known, refs = state.known, list[Ref]()
     match fact:
         case PupilsMerged() | PupilsSplit():
             return True
@@ -96,7 +93,14 @@ def ends_run(state: SchoolState, run: Run, fact: AnyFact) -> bool:
                 return True
             target = known.find(withdrawn)
             refs += [] if target is None else [target]
-    return any(_meets(state, run, ref) for ref in facts_reached(state, refs))
+        case _ if decides_grid(fact):
+            return True
+    if fact.key:
+        key = key_of(fact.key)
+        if key in run.seen:
+            return True
+        refs += known.family(key)
+    return any(_meets(state, run, ref) for ref in facts_reached(state, refs)) if refs else False
 
 
 def chains_of(fact: AnyFact) -> list[Chain]:

@@ -146,11 +146,8 @@ class SchoolState:
 
     # --- facts ---
 
-    def keep(self, fact: AnyFact, told: Told, said: Sequence[Said] | None = None) -> Ref:
-        """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws.
-
-        `said`: what `said_by` gives, for a caller who has it.
-        """
+    def keep(self, fact: AnyFact, told: Told) -> Ref:
+        """Keep a fact that is no assessment and find it again by pupil, person, school and what it withdraws."""
         ref = self.known.add_other(Kept(fact, told, key_of(fact.key)))
         self.mark_family(ref)
         slots = self.slots_named(fact)
@@ -159,31 +156,53 @@ class SchoolState:
         match fact:
             case FactWithdrawn():
                 self.withdrawals.setdefault(identity_of(fact.withdraws), []).append(told)
-            case PupilEnrolled() if fact.same_person:
-                same = self._persons.setdefault(fact.same_person, [])
-                if slots[0] not in same:
-                    same.append(slots[0])
-                self.join(same)
+            case PupilEnrolled():
+                self._note_person(fact, slots[0])
             case PupilsMerged() | PupilsSplit():
                 self.join(slots)
             case CurriculumPublished():
                 self.version_refs.append(ref)
             case _ if is_school_fact(fact):
                 self.school_refs.append(ref)
-        said = said_by(fact) if said is None else said
-        for chain, value, _, _ in said:
-            if value is not None:
-                self.value_of(value)
-            of_chain = self.of_chain.setdefault((slots[0], chain), [])
-            if not of_chain or of_chain[-1] != ref:
-                of_chain.append(ref)
-        if not said and (sitting := sitting_of(fact)) is not None:
+        said = said_by(fact)
+        if said:
+            self._chain_stay(ref, slots[0], said)
+        elif (sitting := sitting_of(fact)) is not None:
             chain, score, _ = sitting
             if chain[1] not in self.columns:
                 self.columns.append(chain[1])
             self.score_of(score)
             self.of_chain.setdefault((slots[0], chain), []).append(ref)
         return ref
+
+    def keep_stay(self, fact: AnyFact, told: Told, key: bytes, slot: int, said: Sequence[Said]) -> None:
+        """The same for a roster fact of `slot` that stands, under a key never told, and says `said`."""
+        ref = self.known.add_other(Kept(fact, told, key))
+        refs = self.pupil_refs.get(slot)
+        if refs is None:
+            self.pupil_refs[slot] = [ref]
+        else:
+            refs.append(ref)
+        if isinstance(fact, PupilEnrolled):
+            self._note_person(fact, slot)
+        self._chain_stay(ref, slot, said)
+
+    def _note_person(self, fact: PupilEnrolled, slot: int) -> None:
+        if fact.same_person:
+            same = self._persons.setdefault(fact.same_person, [])
+            if slot not in same:
+                same.append(slot)
+            self.join(same)
+
+    def _chain_stay(self, ref: Ref, slot: int, said: Sequence[Said]) -> None:
+        for chain, value, _, _ in said:
+            if value is not None and value not in self._value_index:
+                self.value_of(value)
+            of_chain = self.of_chain.get((slot, chain))
+            if of_chain is None:
+                self.of_chain[slot, chain] = [ref]
+            elif of_chain[-1] != ref:
+                of_chain.append(ref)
 
     def keep_assessment(self, place: tuple[int, int, int, int, int, int], identity: bytes, key: bytes) -> None:
         """Keep an assessment (`place`: see `AssessmentColumns.append`) and find it again in its chain."""

@@ -43,27 +43,30 @@ def first_changes(said: Said) -> list[StayChange] | None:
 def _following_changes(
     state: SchoolState, refs: Sequence[Ref], recorded_at: int, said: Said
 ) -> list[StayChange] | None:
-    """What a fact changes that is told last, and whose day comes after the first days of all others of its chain.
+    """What a fact changes that is told last and has its place after all others of its chain, none of which says an end.
 
-    The last of them must have no end: of a year group or characteristic the new value takes over from it, and if it is
-    the only one of a roll or group, an end ends it.
+    Of a year group or characteristic the new value takes over from the last; an end ends the only one of a roll or
+    group. A fact that comes here has a sequence of 0 or more.
     """
     chain, value, day, ends = said
-    last: tuple[int, RosterValue] | None = None
-    told = 0
+    last: tuple[tuple[int, int, int], RosterValue] | None = None
     for ref in refs:
-        if ref in state.intricate or state.known.told(ref).recorded_at > recorded_at:
+        kept = state.known.other(ref)
+        if ref in state.intricate or kept.told.recorded_at > recorded_at:
             return None
-        for of_chain, before, starts, before_ends in said_by(state.known.other(ref).fact):
+        for of_chain, before, starts, before_ends in said_by(kept.fact):
             if of_chain != chain:
                 continue
-            if before is None or before_ends is not None or starts >= day or (last is not None and starts <= last[0]):
+            if before is None or before_ends is not None:
                 return None
-            last, told = (starts, before), told + 1
+            order = (starts, kept.fact.sequence, kept.told.recorded_at)
+            if last is None or order >= last[0]:
+                last = order, before
     if last is None:
         return None
+    (starts, sequence, _), before = last
     if chain[0] in (ROLL[0], "group"):
-        return [(day + 1, last[1], -1)] if value is None and told == 1 else None
-    if value is None or ends is not None:
+        return [(day + 1, before, -1)] if value is None and len(refs) == 1 and starts < day else None
+    if value is None or ends is not None or (day, 0) < (starts, sequence):
         return None
-    return [] if value == last[1] else [(day, value, 1), (day, last[1], -1)]
+    return [] if value == before else [(day, value, 1), (day, before, -1)]
