@@ -75,18 +75,12 @@ class Explain(msgspec.Struct, frozen=True):
     provenance: Provenance
     measure: str
     on: date
-    pupils: list[Pupil]
+    pupil: Pupil
     value: Value
     framework: str | None
     version: str | None
     lines: list[Line]
     sum: Sum
-    next: str | None = None
-
-    @property
-    def pupil(self) -> Pupil:
-        """Whose value it is."""
-        return self.pupils[0]
 
 
 class Explained(msgspec.Struct, frozen=True):
