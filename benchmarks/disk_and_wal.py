@@ -25,12 +25,19 @@ async def measure(stage: Stage) -> list[Figure]:
         for name in (*_TABLES, "detail", "school_document")
     }
     rows = int(await stage.rows.connection.fetchval("SELECT pg_total_relation_size('judgement')"))
-    note = f"{stage.note}; blocks and tails, indexes and the roster's blocks included"
-    views = sum(sizes[name] for name in _TABLES) / judgements
+    facts = stage.filled.facts
+    note = f"blocks and tails with indexes, the roster's too, of {facts:,} facts of any kind; {stage.note}"
+    views = sum(sizes[name] for name in _TABLES) / facts
     return [
         Figure("disk of the score views", views, "B/fact", "≤ 20", note),
-        Figure("  the facts kept to fold on (detail)", sizes["detail"] / judgements, "B/fact", "", stage.note),
-        Figure("  PostgreSQL rows and covering index", rows / judgements, "B/fact", "", "the peer's one table"),
+        Figure("  the facts kept to fold on (detail)", sizes["detail"] / facts, "B/fact", "", stage.note),
+        Figure(
+            "  PostgreSQL rows and covering index",
+            rows / judgements,
+            "B/fact",
+            "",
+            "its table of judgements alone, of each judgement",
+        ),
         await _wal(make_school(0, SEED)),
     ]
 
@@ -43,7 +50,7 @@ async def _wal(school: School) -> Figure:
             try:
                 await pool.execute("CHECKPOINT")
                 before = await pool.fetchval("SELECT pg_current_wal_insert_lsn()")
-                await fold_live(pool, log, facts, Pace(records_max=1_000))
+                await fold_live(pool, log, facts, Pace(records_max=1_000), settle=True)
                 after = await pool.fetchval("SELECT pg_current_wal_insert_lsn()")
                 written = int(await pool.fetchval("SELECT pg_wal_lsn_diff($1, $2)", after, before))
             finally:

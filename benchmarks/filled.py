@@ -179,14 +179,14 @@ async def _project(url: str, pool: asyncpg.Pool, facts: int, directory: Path) ->
     try:
         await still(behind)
         seconds = time.perf_counter() - started
-        await still(_unsettled(pool))
+        await still(settling(pool))
         return seconds, largest, await _tails(pool)
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait)
 
 
-def _unsettled(pool: asyncpg.Pool) -> Callable[[], Awaitable[bool]]:
+def settling(pool: asyncpg.Pool) -> Callable[[], Awaitable[bool]]:
     """Whether the projector still merges tails into blocks: until their number has stood still for some seconds."""
     seen: list[int] = []
 

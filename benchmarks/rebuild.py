@@ -9,7 +9,7 @@ import time
 import asyncpg
 
 from benchmarks.figures import Figure, UnequalAnswers, not_measured, ratio
-from benchmarks.filled import POLL_SECONDS, rebuild_all
+from benchmarks.filled import POLL_SECONDS, rebuild_all, settling
 from benchmarks.stage import Stage
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS
 from services.projector.comparison import compare
@@ -74,9 +74,15 @@ async def _peer(stage: Stage) -> float:
 
 
 async def fold_live(
-    pool: asyncpg.Pool, log: EmbeddedLog, facts: int, pace: Pace | None = None, keeping: Keeping = BLOCKS
+    pool: asyncpg.Pool,
+    log: EmbeddedLog,
+    facts: int,
+    pace: Pace | None = None,
+    keeping: Keeping = BLOCKS,
+    *,
+    settle: bool = False,
 ) -> float:
-    """The seconds until the loop of the projector has folded everything."""
+    """The seconds until the loop of the projector has folded everything. `settle`: it goes on merging tails then."""
     await create_tables(pool, timeline.NAME, timeline.VERSION)
     feed = Feed(timeline.NAME, timeline.VERSION, FACTS.name, await log.log_id(FACTS.name), EMBEDDED_PARTITIONS)
     stop = asyncio.Event()
@@ -86,6 +92,9 @@ async def fold_live(
     while not folding.done() and await pool.fetchval("SELECT sum(facts) FROM projection.partition") != facts:  # noqa: ASYNC110
         await asyncio.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - started
+    unsettled = settling(pool)
+    while settle and await unsettled():
+        pass
     stop.set()
     await folding
     return seconds

@@ -21,6 +21,10 @@ Cells = Counter[tuple[str, str, str]]
 """Pupils by row id, subject (or `combined`) and band (or `working_at_or_above`)."""
 
 _CUT_BANDS = ("below", "at", "above", "sig_above")
+_TUNED = """
+SET work_mem = '256MB';
+SET jit = off;
+"""
 _TABLES = """
 CREATE TABLE enrolment (school int, pupil int, starts_on date, ends_on date);
 CREATE TABLE membership (school int, pupil int, code text, starts_on date, ends_on date);
@@ -117,7 +121,7 @@ class PostgresRows:
 
     async def fill(self, schools: Iterable[tuple[int, School]]) -> None:
         """Make the tables and the indexes."""
-        await self.connection.execute(_TABLES)
+        await self.connection.execute(_TUNED + _TABLES)
         for number, school in schools:
             enrolments = [(number, each.pupil, each.starts_on, each.ends_on) for each in school.enrolments]
             members = [(number, *each) for each in school.memberships]
