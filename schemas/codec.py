@@ -6,6 +6,7 @@ that do not decode, because a rolling deployment meets the first and only a defe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -64,6 +65,19 @@ def decode_fact(value: bytes | None) -> AnyFact:
     if not FIRST_INSTANT <= fact.recorded_at < LAST_INSTANT:
         raise InvalidFact(f"recorded_at {fact.recorded_at} is out of range")
     return fact
+
+
+def decode_facts(values: Sequence[bytes | None]) -> list[AnyFact] | None:
+    """The same for many values at once; None if one of them is not plainly a fact, for whoever looks at each then."""
+    if UPCASTERS:
+        return None
+    try:
+        facts = [_decoder.decode(value) for value in values]  # type: ignore[arg-type]  # None is no fact either
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+        return None
+    told = [fact.recorded_at for fact in facts]
+    in_range = not told or (min(told) >= FIRST_INSTANT and max(told) < LAST_INSTANT)
+    return facts if in_range and {fact.version for fact in facts} <= {1} else None
 
 
 def _decode_upcast(value: bytes) -> AnyFact:

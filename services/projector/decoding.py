@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.codec import InvalidFact, UnknownFactType, decode_fact
+from schemas.codec import InvalidFact, UnknownFactType, decode_fact, decode_facts
 from schemas.events import AnyFact
 from schemas.topics import partition_for
 from services.runtime.log.interface import Record
@@ -35,6 +35,30 @@ class Decoded(msgspec.Struct):
 
 def decode_records(records: Sequence[Record], partition: int, partitions: int) -> Decoded:
     """What the records of `partition` (of `partitions`) say."""
+    return _decode_at_once(records, partition, partitions) or _decode_each(records, partition, partitions)
+
+
+def _decode_at_once(records: Sequence[Record], partition: int, partitions: int) -> Decoded | None:
+    """The same where every record holds a fact of its key and partition; None if one does not."""
+    facts = decode_facts([record.value for record in records])
+    if facts is None:
+        return None
+    names = [fact.school for fact in facts]
+    schools: dict[str, list[tuple[int, AnyFact]]] = {school: [] for school in dict.fromkeys(names)}
+    if [record.key for record in records] != [school.encode() for school in names]:
+        return None
+    if not all(_is_home(school, partition, partitions) for school in schools):
+        return None
+    told = zip([record.offset for record in records], facts, strict=True)
+    if len(schools) == 1:
+        schools[names[0]] = list(told)
+    else:
+        for school, each in zip(names, told, strict=True):
+            schools[school].append(each)
+    return Decoded(schools, [], {}, len(facts))
+
+
+def _decode_each(records: Sequence[Record], partition: int, partitions: int) -> Decoded:
     decoded = Decoded({}, [], {}, 0)
     for record in records:
         try:
@@ -63,8 +87,15 @@ def printable(reason: str) -> str:
 
 def _check_partition(school: str, partition: int, partitions: int) -> None:
     """A school in a second partition would have a second writer and no order."""
-    if not school or "\x00" in school:
+    if not _is_identifier(school):
         raise InvalidFact("the school is no identifier")
-    expected = partition_for(school.encode(), partitions)
-    if expected != partition:
-        raise InvalidFact(f"the school belongs to partition {expected}")
+    if not _is_home(school, partition, partitions):
+        raise InvalidFact(f"the school belongs to partition {partition_for(school.encode(), partitions)}")
+
+
+def _is_home(school: str, partition: int, partitions: int) -> bool:
+    return _is_identifier(school) and partition_for(school.encode(), partitions) == partition
+
+
+def _is_identifier(school: str) -> bool:
+    return bool(school) and "\x00" not in school

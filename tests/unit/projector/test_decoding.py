@@ -65,3 +65,32 @@ def test_a_school_in_a_partition_that_is_not_its_own_is_a_dead_letter() -> None:
 def test_a_reason_fits_into_a_text_column() -> None:
     assert printable("a\0b") == "a\\x00b"
     assert len(printable("x" * 10_000)) == REASON_CHARACTERS_MAX
+
+
+def test_records_decoded_at_once_are_what_each_says() -> None:
+    neighbour = next(name for name in (f"school-{n}" for n in range(1, 99)) if home(name) == home(SCHOOL))
+    good = [told(4, SCHOOL), told(5, neighbour), told(9, SCHOOL)]
+    at_once = decode_records(good, home(SCHOOL), PARTITIONS)
+    each = decode_records([*good, row(10, b"x", b"{}")], home(SCHOOL), PARTITIONS)
+    assert (at_once.schools, list(at_once.schools), at_once.facts) == (each.schools, list(each.schools), each.facts)
+    assert decode_records([], 0, PARTITIONS).schools == {}
+
+
+@pytest.mark.parametrize("change", [b'"recorded_at":"1969-12-31T23:59:59Z"', b'"recorded_at":"2100-01-01T00:00:00Z"'])
+def test_an_instant_out_of_range_is_a_dead_letter_among_good_ones(change: bytes) -> None:
+    bad = told(7, SCHOOL)
+    assert bad.value is not None
+    began = bad.value.index(b'"recorded_at"')
+    value = bad.value[:began] + change + bad.value[bad.value.index(b",", began) :]
+    decoded = decode_records([told(6, SCHOOL), row(7, bad.key, value)], home(SCHOOL), PARTITIONS)
+    assert "out of range" in decoded.dead_letters[0].reason
+    assert decoded.facts == 1
+
+
+def test_a_version_that_is_not_known_is_skipped_among_good_ones() -> None:
+    newer = told(7, SCHOOL)
+    assert newer.value is not None
+    value = newer.value.replace(b'"type":"ObjectiveAssessed"', b'"type":"ObjectiveAssessed","version":2')
+    decoded = decode_records([told(6, SCHOOL), row(7, newer.key, value)], home(SCHOOL), PARTITIONS)
+    assert decoded.skipped == {"ObjectiveAssessed version 2": 1}
+    assert decoded.facts == 1
