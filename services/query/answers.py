@@ -8,16 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 
+class SettingsUsed(msgspec.Struct, frozen=True):
+    """An entry of saved settings that an answer was made with. `warning`: judged by `on`, the measure's own date.
+
+    `year_group`: only its pupils are banded by the entry. A progress rule has no measure and no bands.
+    """
+
+    id: str
+    version: int
+    name: str
+    measure: str | None
+    bands: list[int | str] | None
+    warning: Literal["outside_validity"] | None
+    on: date
+    year_group: str | None = None
+    rule: str | UnsetType = UNSET
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Why an answer is empty where somebody may not expect it: `code` for programs, `detail` a sentence.
+
+    `parameter` and `value`: what was asked for that there is not.
+    """
+
+    code: str
+    detail: str
+    parameter: str
+    value: str
+
+
 class Provenance(msgspec.Struct, frozen=True):
     """From what an answer was made. `as_known_at` None = all that is known; `position` None = nothing folded.
 
-    `names` is there, and "unavailable", only if the answer should have names and cannot.
+    `names` is there, and "unavailable", only if the answer should have names and cannot; `notes` only if there are any.
     """
 
     as_at: date
@@ -25,8 +54,9 @@ class Provenance(msgspec.Struct, frozen=True):
     position: str | None
     stale: bool
     views: dict[str, int]
-    settings: list[dict[str, object]] = []
+    settings: list[SettingsUsed] = []
     names: str | UnsetType = UNSET
+    notes: list[Note] | UnsetType = UNSET
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +68,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     denominator: str | None = None
     score: str | None = None
     value: str | None = None
+    code: str | None = None
     band: str | None = None
     on: date | None = None
 
@@ -59,19 +90,26 @@ class PupilValues(Pupil, frozen=True, kw_only=True):
 
 
 class PupilMonths(Pupil, frozen=True, kw_only=True):
-    """A pupil's row in score tracking; None = not begun, or not in the population."""
+    """A pupil's row in score tracking; None = not begun, or not in the population.
+
+    Where a target is asked for: `target` = the percent to be reached, `met` whether the last month that has begun has;
+    None without a start or a value then.
+    """
 
     start: Value | None
     values: list[Value | None]
     variances: list[int | None]
     average_variance: str | None
+    target: int | UnsetType | None = UNSET
+    met: bool | UnsetType | None = UNSET
 
 
 class MeasureUsed(msgspec.Struct, frozen=True):
-    """A measure of an overview and the lower cut-offs of its bands."""
+    """A measure of an overview and the lower cut-offs of its bands; None = they differ by school or year group, as the
+    settings of the provenance say."""
 
     id: str
-    bands: list[int | str]
+    bands: list[int | str] | None
 
 
 class BandCounts(msgspec.Struct, frozen=True):
@@ -122,12 +160,13 @@ class CombinedCounts(msgspec.Struct, frozen=True):
 
 
 class OverviewRow(msgspec.Struct, frozen=True):
-    """One row of an overview."""
+    """One row of an overview. `inside`: the row that it is a part of (`then`)."""
 
     row: str
     pupils: int
     cells: list[OverviewCell]
     combined: CombinedCounts
+    inside: str | UnsetType = msgspec.field(default=UNSET, name="in")
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -167,7 +206,7 @@ class MeasureOn(msgspec.Struct, frozen=True):
 
     id: str
     on: date
-    bands: list[int | str]
+    bands: list[int | str] | None
 
 
 class Unplotted(msgspec.Struct, frozen=True):
@@ -193,6 +232,13 @@ class Overlay(msgspec.Struct, frozen=True):
     below: Share
 
 
+class NotMeeting(msgspec.Struct, frozen=True):
+    """Those plotted below At, on either side."""
+
+    first: Share
+    second: Share
+
+
 class Matrix(msgspec.Struct, frozen=True):
     """GET /v1/reports/matrix. `counts`: rows of first, columns of second, lowest band first."""
 
@@ -203,6 +249,7 @@ class Matrix(msgspec.Struct, frozen=True):
     counts: list[list[int]]
     unplotted: list[Unplotted]
     overlay: Overlay
+    not_meeting: NotMeeting
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -215,7 +262,8 @@ class Name(msgspec.Struct, frozen=True):
 NAMES_UNAVAILABLE = "unavailable"
 NAMELESS = Name(None, None)
 
-A = TypeVar("A", Members, ScoreTracking)
+A = TypeVar("A", bound=msgspec.Struct)
+"""An answer with `pupils` and `provenance`."""
 
 
 class Listing(msgspec.Struct, Generic[A], frozen=True):
@@ -226,14 +274,16 @@ class Listing(msgspec.Struct, Generic[A], frozen=True):
 
     def named(self, names: Mapping[tuple[str, str], Name]) -> A:
         """The answer with references and names; for keys that may see them only."""
+        answer: Any = self.answer
         pupils = [
             msgspec.structs.replace(pupil, reference=name.reference, name=name.name)
-            for pupil, key in zip(self.answer.pupils, self.shown, strict=True)
+            for pupil, key in zip(answer.pupils, self.shown, strict=True)
             for name in (names.get(key, NAMELESS),)
         ]
         return msgspec.structs.replace(self.answer, pupils=pupils)
 
     def nameless(self) -> A:
         """The answer as for a key that may not see names, which says that it should have them."""
-        provenance = msgspec.structs.replace(self.answer.provenance, names=NAMES_UNAVAILABLE)
+        answer: Any = self.answer
+        provenance = msgspec.structs.replace(answer.provenance, names=NAMES_UNAVAILABLE)
         return msgspec.structs.replace(self.answer, provenance=provenance)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
+from typing import Any
 
 import msgspec
 import xlsxwriter
@@ -27,8 +28,8 @@ SUPPRESSED = "c"
 _COUNTS = ("pupils", "count", "of", "met")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_PUPIL = ("pupil", "reference", "name", "school", "year_group")
-_VALUE = ("status", "percent", "numerator", "denominator", "score", "value", "band", "on")
+PUPIL_HEADER = ("pupil", "reference", "name", "school", "year_group")
+VALUE_HEADER = ("status", "percent", "numerator", "denominator", "score", "value", "code", "band", "on")
 _MADE_AT = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands in every workbook for the time of its making, so that equal reports are equal files."""
 
@@ -43,18 +44,29 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def overview_table(answer: Overview) -> Table:
-    """`row,measure,band,pupils,percent`: bands, `no_data` and `not_applicable` of each measure, then Combined."""
-    return Table(("row", "measure", "band", "pupils", "percent"), tuple(_overview_lines(answer)))
+    """`row,measure,band,pupils,percent`: bands, `no_data` and `not_applicable` of each measure, then Combined. Where
+    rows are split again, `in` says of which row each is a part."""
+    return band_table(answer.measures, answer.rows, cell_lines)
+
+
+def band_table(
+    measures: Sequence[Any], rows: Sequence[Any], lines_of: Callable[[Any], Iterator[tuple[str, int, int | None]]]
+) -> Table:
+    """The table of an overview, or of what is like one: `lines_of` gives band, pupils and percent of a cell."""
+    header, lines = ("row", "measure", "band", "pupils", "percent"), _band_lines(measures, rows, lines_of)
+    if any(row.inside for row in rows):
+        return Table((*header, "in"), tuple((*line, inside) for line, inside in lines))
+    return Table(header, tuple(line for line, _ in lines))
 
 
 def members_table(answer: Members, measures: Sequence[str]) -> Table:
     """One line for each pupil and measure."""
     lines = (
-        (*_pupil_cells(pupil), measure, *_value_cells(value))
+        (*pupil_cells(pupil), measure, *value_cells(value))
         for pupil in answer.pupils
         for measure, value in zip(measures, pupil.values, strict=True)
     )
-    return Table((*_PUPIL, "measure", *_VALUE), tuple(lines))
+    return Table((*PUPIL_HEADER, "measure", *VALUE_HEADER), tuple(lines))
 
 
 def score_tracking_table(answer: ScoreTracking) -> Table:
@@ -62,7 +74,7 @@ def score_tracking_table(answer: ScoreTracking) -> Table:
     months = [column for month in answer.months for column in (month.isoformat(), f"{month} variance")]
     lines = (
         (
-            *_pupil_cells(pupil),
+            *pupil_cells(pupil),
             _percent(pupil.start),
             *(
                 cell
@@ -73,7 +85,7 @@ def score_tracking_table(answer: ScoreTracking) -> Table:
         )
         for pupil in answer.pupils
     )
-    return Table((*_PUPIL, "start", *months, "average_variance"), tuple(lines))
+    return Table((*PUPIL_HEADER, "start", *months, "average_variance"), tuple(lines))
 
 
 def matrix_table(answer: Matrix) -> Table:
@@ -135,18 +147,24 @@ def guard_formula(cell: Cell) -> Cell:
     return cell
 
 
-def _overview_lines(answer: Overview) -> Iterator[tuple[Cell, ...]]:
-    for row in answer.rows:
-        for measure, cell in zip(answer.measures, row.cells, strict=True):
-            for band, pupils, percent in _cell_lines(cell):
-                yield row.row, measure.id, band, pupils, percent
+def _band_lines(
+    measures: Sequence[Any], rows: Sequence[Any], lines_of: Callable[[Any], Iterator[tuple[str, int, int | None]]]
+) -> Iterator[tuple[tuple[Cell, ...], Cell]]:
+    """Each line, and the row that its row is a part of."""
+    for row in rows:
+        inside = row.inside or None
+        for measure, cell in zip(measures, row.cells, strict=True):
+            for band, pupils, percent in lines_of(cell):
+                yield (row.row, measure.id, band, pupils, percent), inside
         combined, percents = row.combined, row.combined.percents
-        yield row.row, COMBINED, "working_at_or_above", combined.working_at_or_above, percents.working_at_or_above
-        yield row.row, COMBINED, "not_working_at", combined.not_working_at, percents.not_working_at
-        yield row.row, COMBINED, "incomplete", combined.incomplete, None
+        met, missed = "working_at_or_above", "not_working_at"
+        yield (row.row, COMBINED, met, combined.working_at_or_above, percents.working_at_or_above), inside
+        yield (row.row, COMBINED, missed, combined.not_working_at, percents.not_working_at), inside
+        yield (row.row, COMBINED, "incomplete", combined.incomplete, None), inside
 
 
-def _cell_lines(cell: OverviewCell) -> Iterator[tuple[str, int, int | None]]:
+def cell_lines(cell: OverviewCell) -> Iterator[tuple[str, int, int | None]]:
+    """Band, pupils and percent of a cell, then of those without a band."""
     counts, percents = msgspec.structs.asdict(cell.counts), msgspec.structs.asdict(cell.percents)
     for band in BAND_IDS:
         yield band, counts[band], percents[band]
@@ -154,7 +172,8 @@ def _cell_lines(cell: OverviewCell) -> Iterator[tuple[str, int, int | None]]:
     yield "not_applicable", cell.not_applicable, None
 
 
-def _pupil_cells(pupil: Pupil) -> tuple[Cell, ...]:
+def pupil_cells(pupil: Pupil) -> tuple[Cell, ...]:
+    """The cells of PUPIL_HEADER."""
     return (
         pupil.pupil,
         None if pupil.reference is msgspec.UNSET else pupil.reference,
@@ -164,8 +183,9 @@ def _pupil_cells(pupil: Pupil) -> tuple[Cell, ...]:
     )
 
 
-def _value_cells(value: Value) -> tuple[Cell, ...]:
-    return tuple(getattr(value, field) for field in _VALUE)
+def value_cells(value: Value) -> tuple[Cell, ...]:
+    """The cells of VALUE_HEADER."""
+    return tuple(getattr(value, field) for field in VALUE_HEADER)
 
 
 def _percent(value: Value | None) -> Cell:

@@ -23,6 +23,7 @@ from services.access.edge import with_edge
 from services.access.keys import Keyring
 from services.access.keystore import open_keystore
 from services.access.problems import Problem, is_outage
+from services.query.definitions import Definitions
 from services.query.directory import Directory
 from services.query.facts_reader import FactsReader
 from services.query.health import METRICS_MEDIA_TYPE, read_readiness, render_metrics
@@ -71,7 +72,7 @@ def create_app(
         names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
     lineage = None if log is None else Lineage(log, partitions)
     reader, facts = Reader(pool, partitions, *caches(processes)), FactsReader(pool, partitions)
-    reporting = Reporting(reader, names, facts, lineage, settings.small_numbers)
+    reporting = Reporting(reader, names, facts, lineage, settings.small_numbers, Definitions(pool))
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 
     @asynccontextmanager

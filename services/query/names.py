@@ -72,6 +72,16 @@ class Names:
             raise NamesUnavailable(reason) from error
         return {pupil: Name(identity.reference, identity.name) for pupil, identity in found.items()}
 
+    async def read_to_sort(self, shown: Shown) -> Mapping[tuple[str, str], str]:
+        """The names of pupils to put them in order; nobody is told them. Raises NamesUnavailable."""
+        try:
+            if not await self._is_in_step():
+                raise NamesUnavailable("behind")
+            found = await self._find(shown)
+        except _ANY_FAULT as error:
+            raise NamesUnavailable("keys") from error
+        return {pupil: identity.name for pupil, identity in found.items()}
+
     async def close(self) -> None:
         """Leave the key store."""
         await self._keystore.close()

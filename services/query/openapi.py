@@ -13,17 +13,23 @@ import msgspec
 from services.access.problems import ProblemBody
 from services.query.answers import Matrix, Members, Overview, ScoreTracking
 from services.query.health import Readiness
+from services.query.reports.progress import Progress, ProgressMembers
 from services.query.routes import REPORTS
 
 _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "overview": Overview,
     "overview/members": Members,
+    "progress": Progress,
+    "progress/members": ProgressMembers,
     "score-tracking": ScoreTracking,
+    "score-tracking/members": ScoreTracking,
     "matrix": Matrix,
     "matrix/members": Members,
 }
-_REPEATED = ("school", "year_group", "group", "filter", "by", "measure", "bands", "cell")
-_SINGLE_MEASURE = "score-tracking"
+_REPEATED = (
+    "school", "year_group", "group", "filter", "by", "then", "measure", "bands", "start_bands", "cell",
+)  # fmt: skip
+_SINGLE_MEASURE = ("score-tracking", "score-tracking/members")
 _REF = "#/components/schemas/{name}"
 
 _PARAMETERS: Mapping[str, str] = {
@@ -38,13 +44,26 @@ _PARAMETERS: Mapping[str, str] = {
     "wait_seconds": "How long to wait for min_position, 0 to 30. Default: 2.",
     "measure": "markbook:SUBJECT:ABILITY:overall (or assessed), test:TEST:SUBJECT:COMPONENT:SCORE_TYPE (COMPONENT - if "
     "there is none), judgement:SUBJECT:SCALE.",
-    "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each. "
+    "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each; - = a band that is not used. "
     "Whole percents for markbooks; scores may have three decimals.",
-    "settings": "The id of saved settings, instead of bands.",
+    "settings": "The id of saved settings, set_… or a version of them, set_…@3, instead of bands. With neither, the "
+    "schools' own that are valid on the measure's date.",
     "by": "Rows: school, year-group, group or characteristic:NAME.",
+    "then": "By what each row of `by` is broken down again; such a row has `in`.",
+    "in": "The row that `row` is a part of. Default: whole.",
+    "sort": "name (for keys that may see names) or value, the lowest first. Default: as they stand in their schools.",
+    "start": "From when progress is looked at; to as_at.",
+    "start_bands": "The cut-offs of the start. Default: what is said of the end.",
+    "start_settings": "The id of saved settings, instead of start_bands.",
+    "rule": "Five rows (start, from Sig Below) of five digits (end), 1 Sig Below to 5 Sig Above, or the id of settings "
+    "of the kind progress. Default: 34455,23445,22344,12234,11223.",
+    "target": "The expected rise in points, from the start to the last month that has begun.",
+    "type": "group (own-year measures of any two sources) or ability (one source on two dates). Default: neither is "
+    "checked.",
     "denominator": "What percents divide by: row (default) or with_data.",
     "row": "A row id of the overview. Default: whole.",
-    "cell": "INDEX:BAND or combined:PART of an overview; BAND:BAND of a matrix. Several are joined by or.",
+    "cell": "INDEX:BAND or combined:PART of an overview; of progress INDEX:START:END too; BAND:BAND of a matrix. "
+    "Several are joined by or.",
     "limit": "Pupils a page, 1 to 500. Default: 50.",
     "cursor": "The `next` of the page before.",
     "months": "2013-09..2014-08 or 2013-09,2013-10: 1 to 12 months. Default: the academic year of as_at.",
@@ -55,7 +74,7 @@ _PARAMETERS: Mapping[str, str] = {
     "second_bands": "The cut-offs of the columns.",
     "on": "Whose date gives roster, groups and filters: first or second (default).",
 }
-_REQUIRED = ("measure", "first", "second", "first_bands", "second_bands")
+_REQUIRED = ("measure", "first", "second", "start")
 
 
 def build_document() -> dict[str, Any]:
@@ -113,7 +132,7 @@ def _report_paths() -> dict[str, Any]:
 
 
 def _parameter(name: str, path: str) -> dict[str, Any]:
-    repeated = name in _REPEATED and not (name == "measure" and path == _SINGLE_MEASURE)
+    repeated = name in _REPEATED and not (name == "measure" and path in _SINGLE_MEASURE)
     kind = {"type": "integer", "minimum": 1, "maximum": 500} if name == "limit" else {"type": "string"}
     return {
         "name": name,

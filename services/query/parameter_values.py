@@ -30,6 +30,7 @@ _INSTANT = re.compile(
     r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))"
 )
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,6}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SECONDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _MEASURE_BANDS = (*BAND_IDS, "no_data", "not_applicable")
 _COMBINED_BANDS = ("working_at_or_above", "not_working_at", "incomplete")
@@ -106,10 +107,6 @@ def bands_reader(measure: Measure) -> Callable[[str], Bands]:
     return read
 
 
-ANY_BANDS = parse_bands("35,50,70,85", whole_percent=True)
-"""Stands in for bands that could not be read, until all faults are found and the request is refused."""
-
-
 def read_months(text: str) -> tuple[date, ...]:
     """The last days of months."""
     try:
@@ -181,6 +178,21 @@ def read_cursor(text: str) -> Cursor | None:
         return parse_cursor(text)
     except InvalidCursor:
         raise Invalid("malformed_cursor", "Send back the `next` of the page before exactly as it was.") from None
+
+
+def read_settings_name(text: str) -> str:
+    """The id of settings, perhaps with a version: `set_…`, `set_…@3`. Whether there are any is not known here."""
+    name, at, version = text.partition("@")
+    if IDENTIFIER.fullmatch(name) is None or (at and _VERSION.fullmatch(version) is None):
+        raise Invalid("unknown_settings", "There are no such settings; name them by id, set_… or set_…@3.")
+    return text
+
+
+def read_points(text: str) -> int:
+    """An expected rise, in whole percentage points."""
+    if _WHOLE_NUMBER.fullmatch(text) is None or int(text) > 100:
+        raise Invalid("out_of_range", "Use a whole number of points from 0 to 100.")
+    return int(text)
 
 
 def read_overview_cell(text: str, measures: int) -> OverviewCellRef:

@@ -15,13 +15,16 @@ from schemas.events import AnyFact
 from services.access.keys import Access
 from services.access.problems import RETRY_AFTER_SECONDS, Problem, ProblemError
 from services.domain.suppression import THRESHOLD_DEFAULT
-from services.query.answers import Listing, Matrix, Members, Overview, ScoreTracking
+from services.query.answers import Listing, Matrix, Members, Overview, Provenance, ScoreTracking
+from services.query.attainment import Attainment
+from services.query.bound_measures import bind_request
+from services.query.definitions import Definitions
 from services.query.facts_known import KnownFacts
 from services.query.facts_reader import FactsReader
 from services.query.lineage import Lineage
 from services.query.names import Names, NamesUnavailable
 from services.query.parameters import Asked, Wait
-from services.query.questions import Question, Reading
+from services.query.questions import SINGLE_FACTS, Question, Reading
 from services.query.reader import (
     ForeignPosition,
     OutsideScope,
@@ -29,7 +32,9 @@ from services.query.reader import (
     UnknownSchools,
     UnknownTrust,
 )
+from services.query.refusals import as_problems
 from services.query.reports import matrix, members, overview, score_tracking
+from services.query.reports.listing import Chosen, Paging, Pupils, list_chosen, names_to_sort
 from services.query.requests import (
     MatrixMembersRequest,
     MatrixRequest,
@@ -44,7 +49,9 @@ from services.query.sheets import SHEETS
 from services.query.suppression import Suppression
 from services.runtime.observability import QUERY_SECONDS
 
-A = TypeVar("A", Members, ScoreTracking)
+SORTED_BY_NAME_MAX = 5_000
+
+A = TypeVar("A", bound=msgspec.Struct)
 Q = TypeVar("Q")
 R = TypeVar("R")
 
@@ -62,6 +69,7 @@ def answering(report: str) -> Callable[[Answer[Q, R]], Answer[Q, R]]:
                 access.require("read")
                 within = tuple(sorted(access.groups))
                 asked = msgspec.structs.replace(asked, request=_within(asked.request, within)) if within else asked
+                asked = await reporting.bound(asked)
                 if access.sees_pupils or report not in SHEETS:
                     access.require_pupils()
                     return await answer(reporting, access, asked)
@@ -108,8 +116,11 @@ class Reporting:
         facts: FactsReader | None = None,
         lineage: Lineage | None = None,
         small_numbers: int = THRESHOLD_DEFAULT,
+        definitions: Definitions | None = None,
     ) -> None:
+        self.definitions = definitions
         self.small_numbers = small_numbers
+        self.attainment = Attainment(definitions)
         self._reader = reader
         self._names = names
         self._facts = facts
@@ -118,14 +129,23 @@ class Reporting:
     @answering("overview")
     async def overview(self, access: Access, asked: Asked[OverviewRequest]) -> Overview:
         """The overview. Raises Problem, as every method here."""
-        reading = await self.read(access, overview.question(asked.request), asked.wait)
-        return overview.answer(reading, asked.request)
+        question = overview.question(asked.request)
+        reading = await self.read(access, question, asked.wait)
+        settled = await self.attainment.settle(access, question, reading, overview.wishes(asked.request))
+        with as_problems():
+            return overview.answer(reading, asked.request, settled)
 
     @answering("overview/members")
     async def overview_members(self, access: Access, asked: Asked[MembersRequest]) -> Members:
         """The pupils behind cells of an overview."""
-        reading = await self.read(access, overview.question(asked.request.overview), asked.wait)
-        return await self.with_names(access, asked.occasion, members.answer(reading, asked.request))
+        request = asked.request
+        question = overview.question(request.overview)
+        reading = await self.read(access, question, asked.wait)
+        settled = await self.attainment.settle(access, question, reading, overview.wishes(request.overview))
+        with as_problems():
+            chosen = members.choose(reading, request, settled)
+        paging = Paging(request.limit, request.cursor, request.sort)
+        return await self.list_members(access, asked, settled.provenance, chosen, paging)
 
     @answering("score-tracking")
     async def score_tracking(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
@@ -133,17 +153,61 @@ class Reporting:
         reading = await self.read(access, score_tracking.question(asked.request), asked.wait)
         return await self.with_names(access, asked.occasion, score_tracking.answer(reading, asked.request))
 
+    @answering("score-tracking/members")
+    async def score_tracking_members(self, access: Access, asked: Asked[ScoreTrackingRequest]) -> ScoreTracking:
+        """The same pupils in an order."""
+        request = asked.request
+        reading = await self.read(access, score_tracking.question(request), asked.wait)
+        chosen = score_tracking.choose(reading, request)
+        names = await self.names_to_sort(access, chosen, Paging(request.limit, request.cursor, request.sort))
+        listing = score_tracking.answer(reading, request, names, report="score-tracking/members")
+        return await self.with_names(access, asked.occasion, listing)
+
     @answering("matrix")
     async def matrix(self, access: Access, asked: Asked[MatrixRequest]) -> Matrix:
         """Two measures against each other."""
-        reading = await self.read(access, matrix.question(asked.request), asked.wait)
-        return matrix.answer(reading, asked.request)
+        question = matrix.question(asked.request)
+        reading = await self.read(access, question, asked.wait)
+        settled = await self.attainment.settle(access, question, reading, matrix.wishes(asked.request))
+        with as_problems():
+            return matrix.answer(reading, asked.request, settled)
 
     @answering("matrix/members")
     async def matrix_members(self, access: Access, asked: Asked[MatrixMembersRequest]) -> Members:
         """The pupils behind cells of a matrix."""
-        reading = await self.read(access, matrix.question(asked.request.matrix), asked.wait)
-        return await self.with_names(access, asked.occasion, matrix.answer_members(reading, asked.request))
+        request = asked.request
+        question = matrix.question(request.matrix)
+        reading = await self.read(access, question, asked.wait)
+        settled = await self.attainment.settle(access, question, reading, matrix.wishes(request.matrix))
+        with as_problems():
+            chosen = matrix.choose(reading, request, settled)
+        paging = Paging(request.limit, request.cursor, request.sort)
+        return await self.list_members(access, asked, settled.provenance, chosen, paging)
+
+    async def list_members(
+        self, access: Access, asked: Asked[Q], provenance: Provenance, chosen: Chosen, paging: Paging
+    ) -> Members:
+        """A page of the pupils chosen, in the order that is asked for, with names for a key that may see them."""
+        names = await self.names_to_sort(access, chosen, paging)
+        return await self.with_names(access, asked.occasion, list_chosen(provenance, chosen, paging, names))
+
+    async def names_to_sort(self, access: Access, chosen: Chosen, paging: Paging) -> Pupils | None:
+        """The names of all the pupils chosen, to put them in order; None where that is not asked for, or cannot be.
+
+        Only those on the page are told, and written down as told."""
+        if paging.sort != "name":
+            return None
+        access.require("names")
+        if chosen.positions.size > SORTED_BY_NAME_MAX:
+            detail = f"At most {SORTED_BY_NAME_MAX:,} pupils are sorted by name: narrow the report, or leave sort out."
+            errors = [ProblemError("too_many_to_sort", detail, parameter="sort")]
+            raise Problem(422, "too_many_to_sort", "There are too many pupils to sort by name", detail, errors)
+        if self._names is None:
+            return None
+        try:
+            return await self._names.read_to_sort(names_to_sort(chosen, paging.cursor))
+        except NamesUnavailable:
+            return None
 
     async def read(self, access: Access, question: Question, wait: Wait) -> Reading:
         """What a report needs of the views. Whatever did not come through `answering` gets nothing that a key may not
@@ -153,7 +217,8 @@ class Reporting:
         if question.population.within != tuple(sorted(access.groups)):
             raise _forbidden()
         try:
-            return await self._reader.read(access, question, min_position=wait.position, wait_seconds=wait.seconds)
+            reading = await self._reader.read(access, question, min_position=wait.position, wait_seconds=wait.seconds)
+            return await self._with_facts(access, question, reading)
         except OutsideScope:
             raise _forbidden() from None
         except UnknownSchools as error:
@@ -170,6 +235,22 @@ class Reporting:
             raise Problem(422, "different_years", "There is no one academic year", detail, errors) from None
         except ViewsUnavailable:
             raise _later("The views are not there yet: the projector has not made them.") from None
+
+    async def bound(self, asked: Asked[Q]) -> Asked[Q]:
+        """What is asked, with what the tests and scales of its measures declare."""
+        if self.definitions is None:
+            return asked
+        return msgspec.structs.replace(asked, request=await bind_request(asked.request, self.definitions))
+
+    async def _with_facts(self, access: Access, question: Question, reading: Reading) -> Reading:
+        """The reading, with the single facts of its schools if the question needs them."""
+        moments = question.moments([school.index for school in reading.schools])
+        if any(moment.column == SINGLE_FACTS for moment in moments):
+            lacking = [school for school in reading.schools if school.views.facts is None]
+            facts = await self.facts(access, reading) if lacking else {}
+            for school in lacking:
+                school.learn(facts[school.index.school])
+        return reading
 
     async def facts(self, access: Access, reading: Reading) -> Mapping[str, KnownFacts]:
         """The single facts of each school of a reading."""
@@ -190,7 +271,8 @@ class Reporting:
         if self._names is None or occasion is None:
             return listing.nameless()
         try:
-            return listing.named(await self._names.tell(access, occasion, listing.answer.report, listing.shown))
+            report = str(getattr(listing.answer, "report", ""))
+            return listing.named(await self._names.tell(access, occasion, report, listing.shown))
         except NamesUnavailable:
             return listing.nameless()
 

@@ -14,6 +14,7 @@ import msgspec
 
 from services.domain.bands import Bands
 from services.domain.measures import Measure
+from services.domain.progress import DEFAULT_RULE, ProgressRule
 
 
 class InvalidCursor(ValueError):
@@ -64,14 +65,17 @@ class By(msgspec.Struct, frozen=True):
 
 
 class OverviewRequest(msgspec.Struct, frozen=True):
-    """Bands stand beside measures: as many of them, in their order."""
+    """Bands stand beside measures: as many of them, in their order. Without bands the `settings` named say them, or
+    (empty) the schools' own. `then`: by what each row of `by` is broken down again."""
 
     population: Population
     clocks: Clocks
     measures: tuple[Measure, ...]
-    bands: tuple[Bands, ...]
+    bands: tuple[Bands, ...] = ()
     by: tuple[By, ...] = ()
     denominator: Literal["row", "with_data"] = "row"
+    settings: str = ""
+    then: tuple[By, ...] = ()
 
 
 class OverviewCellRef(msgspec.Struct, frozen=True):
@@ -85,18 +89,65 @@ class OverviewCellRef(msgspec.Struct, frozen=True):
     band: str
 
 
+Sort = Literal["", "name", "value"]
+"""The order of a list of pupils: as they stand in their schools, by name, or by value, the lowest first."""
+
+
 class MembersRequest(msgspec.Struct, frozen=True):
-    """The pupils behind cells of one row of an overview; no cells = the whole row."""
+    """The pupils behind cells of one row of an overview; no cells = the whole row. `inside`: what it is a part of."""
 
     overview: OverviewRequest
     row: str = "whole"
     cells: tuple[OverviewCellRef, ...] = ()
     limit: int = 50
     cursor: Cursor | None = None
+    inside: str = "whole"
+    sort: Sort = ""
+
+
+NO_START, NO_END = "no_start", "no_end"
+
+
+class ProgressRequest(msgspec.Struct, frozen=True):
+    """Progress from `start_on` to the overview's own date, whose bands are those of the end.
+
+    Without `start_bands` the `start_settings` say them, or (empty) the schools' own valid that day. `rule_settings`:
+    those whose rule it is, instead of `rule`.
+    """
+
+    overview: OverviewRequest
+    start_on: date
+    start_bands: tuple[Bands, ...] = ()
+    start_settings: str = ""
+    rule: ProgressRule = DEFAULT_RULE
+    rule_settings: str = ""
+
+
+class ProgressCellRef(msgspec.Struct, frozen=True):
+    """Pupils of a measure by start band and end band; None = any of whom there is none (`no_start`, `no_end`)."""
+
+    measure: int
+    start: str
+    end: str
+
+
+ProgressCell = OverviewCellRef | ProgressCellRef
+
+
+class ProgressMembersRequest(msgspec.Struct, frozen=True):
+    """The pupils behind cells of one row; no cells = the whole row."""
+
+    progress: ProgressRequest
+    row: str = "whole"
+    cells: tuple[ProgressCell, ...] = ()
+    limit: int = 50
+    cursor: Cursor | None = None
+    inside: str = "whole"
+    sort: Sort = ""
 
 
 class ScoreTrackingRequest(msgspec.Struct, frozen=True):
-    """`months`: their last days, rising; empty = the academic year of `as_at`."""
+    """`months`: their last days, rising; empty = the academic year of `as_at`. `target`: the expected rise."""
 
     population: Population
     clocks: Clocks
@@ -105,23 +156,28 @@ class ScoreTrackingRequest(msgspec.Struct, frozen=True):
     members: Literal["now", "then"] = "now"
     limit: int = 50
     cursor: Cursor | None = None
+    target: int | None = None
+    sort: Sort = ""
 
 
 class MatrixRequest(msgspec.Struct, frozen=True):
     """Two measures, each with bands and its own date for values, curriculum and own year.
 
-    `on`: whose date gives roster, groups and filters.
+    Bands that are None are those of the `settings` named, or (empty) the schools' own. `on`: whose date gives roster,
+    groups and filters. `type`: which of the two kinds of matrix it has to be, if any.
     """
 
     population: Population
     clocks: Clocks
     first: Measure
     first_on: date
-    first_bands: Bands
+    first_bands: Bands | None
     second: Measure
     second_on: date
-    second_bands: Bands
+    second_bands: Bands | None
     on: Literal["first", "second"] = "second"
+    settings: str = ""
+    type: Literal["", "group", "ability"] = ""
 
     @property
     def population_on(self) -> date:
@@ -136,6 +192,7 @@ class MatrixMembersRequest(msgspec.Struct, frozen=True):
     cells: tuple[tuple[str | None, str | None], ...] = ()
     limit: int = 50
     cursor: Cursor | None = None
+    sort: Sort = ""
 
 
 _cursor_encoder = msgspec.msgpack.Encoder()

@@ -20,9 +20,12 @@ from litestar.handlers import HTTPRouteHandler
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, request_id_of
 from services.query import exports, parameters
+from services.query.asked.progress import PROGRESS, PROGRESS_MEMBERS, read_progress, read_progress_members
 from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE, Table
+from services.query.progressing import answer_progress, answer_progress_members
 from services.query.reporting import Reporting
 from services.query.requests import Occasion
+from services.query.tables.progress import progress_members_table, progress_table
 
 Clock = Callable[[], datetime]
 
@@ -67,11 +70,40 @@ REPORTS = (
         named=True,
     ),
     Report(
+        path="progress",
+        title="Pupils by the progress that a rule makes of a start and an end",
+        known=PROGRESS,
+        read=read_progress,
+        answer=answer_progress,
+        table=lambda answer, _: progress_table(answer),
+        named=False,
+    ),
+    Report(
+        path="progress/members",
+        title="The pupils behind cells of progress",
+        known=PROGRESS_MEMBERS,
+        read=read_progress_members,
+        answer=answer_progress_members,
+        table=lambda answer, request: progress_members_table(
+            answer, [m.text for m in request.progress.overview.measures]
+        ),
+        named=True,
+    ),
+    Report(
         path="score-tracking",
         title="Pupils by months: displayed percents and their variances",
         known=parameters.SCORE_TRACKING,
         read=parameters.read_score_tracking,
         answer=Reporting.score_tracking,
+        table=lambda answer, _: exports.score_tracking_table(answer),
+        named=True,
+    ),
+    Report(
+        path="score-tracking/members",
+        title="The pupils of a score tracking, in an order",
+        known=parameters.SCORE_TRACKING_MEMBERS,
+        read=parameters.read_score_tracking_members,
+        answer=Reporting.score_tracking_members,
         table=lambda answer, _: exports.score_tracking_table(answer),
         named=True,
     ),

@@ -12,13 +12,13 @@ import numpy as np
 from services.domain.bands import BAND_IDS, NO_DATA, NOT_APPLICABLE, BandArray, combine
 from services.query.answers import Listing, Members
 from services.query.axis import unpack_words
+from services.query.banding import Settled, as_typed
 from services.query.breakdown import WHOLE, break_down, parse_row_id, row_id
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Reading
-from services.query.reports.listing import Column, cut_page, list_members
-from services.query.reports.overview import measure_bands
+from services.query.reports.listing import Chosen, Column, Paging, list_chosen
 from services.query.requests import MembersRequest, OverviewCellRef
-from services.query.vectors import Mask
+from services.query.vectors import Mask, Wanted
 
 BAND_OF_CELL = {
     "no_data": NO_DATA,
@@ -27,20 +27,30 @@ BAND_OF_CELL = {
 }
 
 
-def answer(reading: Reading, request: MembersRequest) -> Listing[Members]:
-    """A page of the pupils in the row who are in any of the cells."""
+def choose(reading: Reading, request: MembersRequest, settled: Settled | None = None) -> Chosen:
+    """The pupils in the row who are in any of the cells."""
     overview = request.overview
-    on = overview.clocks.as_at
+    settled = as_typed(overview.bands, reading.provenance) if settled is None else settled
+    on, bandings = overview.clocks.as_at, settled.bandings
+    reading.axis.load_values(Wanted(measure, on) for measure in overview.measures)
     cohort = gather_cohort(reading.schools, overview.population, on, axis=reading.axis)
-    chosen = _in_row(cohort, request.row)
+    chosen = in_row(cohort, request.row) & in_row(cohort, request.inside)
     if request.cells:
-        chosen = chosen & _in_any_cell(measure_bands(cohort, overview), request.cells)
-    page = cut_page(cohort, np.flatnonzero(chosen), request.limit, request.cursor)
-    columns = [Column(measure, on, bands) for measure, bands in zip(overview.measures, overview.bands, strict=True)]
-    return list_members("overview/members", reading, page, columns)
+        bands = [b.classify(cohort, measure, on) for measure, b in zip(overview.measures, bandings, strict=True)]
+        chosen = chosen & _in_any_cell(bands, request.cells)
+    columns = tuple(Column(measure, on, banding) for measure, banding in zip(overview.measures, bandings, strict=True))
+    lead = next((cell.measure for cell in request.cells if cell.measure is not None), 0)
+    return Chosen("overview/members", cohort, np.flatnonzero(chosen), columns, lead)
 
 
-def _in_row(cohort: Cohort, row: str) -> Mask:
+def answer(reading: Reading, request: MembersRequest, settled: Settled | None = None) -> Listing[Members]:
+    """A page of them, not by name."""
+    chosen = choose(reading, request, settled)
+    provenance = reading.provenance if settled is None else settled.provenance
+    return list_chosen(provenance, chosen, Paging(request.limit, request.cursor, request.sort))
+
+
+def in_row(cohort: Cohort, row: str) -> Mask:
     """Which positions belong to the row."""
     named = parse_row_id(row)
     if named is None:

@@ -5,55 +5,50 @@ Pure. A row over several schools is the sum of its schools, because a cohort lis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
-from services.domain.bands import AT_LEVEL, LEVELS, NO_DATA, BandArray, Bands, Combined, combine_masks, levels
+from services.domain.bands import AT_LEVEL, LEVELS, NO_DATA, Combined, combine_masks, levels
 from services.domain.measures import Measure
-from services.domain.scores import NO_PERCENT, percent, percents
-from services.query.answers import (
-    BandCounts,
-    BandPercents,
-    CombinedCounts,
-    CombinedPercents,
-    MeasureUsed,
-    Overview,
-    OverviewCell,
-    OverviewRow,
-)
+from services.query.answers import CombinedCounts, MeasureUsed, Overview, OverviewRow
 from services.query.axis import Words, pack_words
-from services.query.breakdown import Rows, break_down
+from services.query.banding import Banding, Settled, Wish, as_typed
+from services.query.nesting import NestedRows, break_down_twice
+from services.query.notes import Applies, with_notes
 from services.query.population import Cohort, gather_cohort
-from services.query.questions import Question, Reading, moments_of
+from services.query.questions import Moment, Question, Reading, moments_of
+from services.query.reports.cells import bands_of_levels, cells_of, combined_of
 from services.query.requests import OverviewRequest
 from services.query.tally import Tally, places_of, tally
 from services.query.vectors import Ints, Wanted
-
-_NO_PERCENTS = BandPercents(None, None, None, None, None)
 
 
 def question(request: OverviewRequest) -> Question:
     """What an overview needs."""
     on = request.clocks.as_at
     moments = [moment for measure in request.measures for moment in moments_of(measure, on)]
-    return Question(request.population, request.clocks, on, lambda _: moments, key=("overview", request.measures))
+    if not request.bands:  # settings may differ by year group
+        moments += [Moment(measure.day(on)) for measure in request.measures]
+    key = ("overview", request.measures, bool(request.bands))
+    return Question(request.population, request.clocks, on, lambda _: moments, key=key)
 
 
 class _Ground(msgspec.Struct, frozen=True, dict=True):
     """What an overview stands on before any bands: its pupils and rows, and once it is asked again, the tallies."""
 
     cohort: Cohort
-    rows: Rows
+    nested: NestedRows
     measures: tuple[Measure, ...]
 
     @cached_property
     def tallies(self) -> list[Tally] | None:
         """The tally of each measure; None if one has too many amounts."""
-        pupils, found = places_of(self.rows), []
+        pupils, found = places_of(self.nested.rows), []
         for measure in self.measures:
             made = tally(self.cohort.axis.values(measure, self.cohort.on).amounts, pupils)
             if made is None:
@@ -67,69 +62,83 @@ class _Ground(msgspec.Struct, frozen=True, dict=True):
         return [(each.mask(NO_DATA), each.mask(0)) for each in self.tallies or ()]
 
 
-def answer(reading: Reading, request: OverviewRequest) -> Overview:
-    """The overview of what was read."""
+def answer(reading: Reading, request: OverviewRequest, settled: Settled | None = None) -> Overview:
+    """The overview of what was read. `settled`: of settings, where the request has no bands. Raises NoCutOffs."""
+    settled = as_typed(request.bands, reading.provenance) if settled is None else settled
     ground, asked_before = _ground_of(reading, request)
-    reached, combined = _count(ground, request, look_up=asked_before)
-    pupils = ground.rows.sizes()
-    cells = _cells_of(reached, pupils, with_data=request.denominator == "with_data")
-    met_or_not = _combined_of(combined)
+    reached, combined = _count(ground, settled.bandings, look_up=asked_before)
+    pupils = ground.nested.rows.sizes()
+    in_bands, applicable = bands_of_levels(reached)
+    cells = cells_of(in_bands, applicable, pupils, with_data=request.denominator == "with_data")
+    on = request.clocks.as_at
+    applies = [
+        Applies(measure, measure.day(on), int(of[0])) for measure, of in zip(request.measures, applicable, strict=True)
+    ]
     return Overview(
         report="overview",
-        provenance=reading.provenance,
-        measures=[MeasureUsed(measure.text, cut_offs.shown()) for measure, cut_offs in _banded(request)],
-        rows=[
-            OverviewRow(row, size, list(cells_of_row), both)
-            for row, size, cells_of_row, both in zip(
-                ground.rows.ids, pupils.tolist(), zip(*cells, strict=True), met_or_not, strict=True
-            )
+        provenance=with_notes(settled.provenance, reading, ground.cohort, request.population, applies),
+        measures=[
+            MeasureUsed(measure.text, banding.shown())
+            for measure, banding in zip(request.measures, settled.bandings, strict=True)
         ],
+        rows=overview_rows(ground.nested, pupils, cells, combined_of(combined)),
     )
 
 
-def measure_bands(cohort: Cohort, request: OverviewRequest) -> list[BandArray]:
-    """The band index of each pupil in each measure."""
+def overview_rows(
+    nested: NestedRows, pupils: Ints, cells: Sequence[Sequence[Any]], combined: Sequence[CombinedCounts]
+) -> list[OverviewRow]:
+    """The rows of an answer; `cells`: of each measure, row by row."""
     return [
-        cohort.classify(measure, request.clocks.as_at, cut_offs)
-        for measure, cut_offs in zip(request.measures, request.bands, strict=True)
+        OverviewRow(row, size, list(cells_of_row), both, UNSET if inside is None else inside)
+        for row, inside, size, cells_of_row, both in zip(
+            nested.rows.ids, nested.inside, pupils.tolist(), zip(*cells, strict=True), combined, strict=True
+        )
     ]
 
 
-def _banded(request: OverviewRequest) -> Iterator[tuple[Measure, Bands]]:
-    return zip(request.measures, request.bands, strict=True)
+def wishes(request: OverviewRequest) -> list[Wish]:
+    """How each measure is to be banded."""
+    on, typed = request.clocks.as_at, request.bands or (None,) * len(request.measures)
+    return [
+        Wish(measure, measure.day(on), bands, request.settings)
+        for measure, bands in zip(request.measures, typed, strict=True)
+    ]
 
 
 def _ground_of(reading: Reading, request: OverviewRequest) -> tuple[_Ground, bool]:
     """The ground of an overview, and whether it was there already."""
     on = request.clocks.as_at
-    key = ("overview", request.population, on, request.by, request.measures)
+    key = ("overview", request.population, on, request.by, request.then, request.measures)
     kept = reading.derived.get(key)
     if kept is not None:
         return kept, True
     reading.axis.load_values(Wanted(measure, on) for measure in request.measures)
     cohort = gather_cohort(reading.schools, request.population, on, axis=reading.axis)
-    made = reading.derived[key] = _Ground(cohort, break_down(cohort, request.by), request.measures)
+    made = reading.derived[key] = _Ground(cohort, break_down_twice(cohort, request.by, request.then), request.measures)
     return made, False
 
 
-def _count(ground: _Ground, request: OverviewRequest, *, look_up: bool) -> tuple[Ints, Ints]:
-    """By row, how many have come to each level of each measure, and how many are in each field of Combined."""
-    tallies = ground.tallies if look_up else None
+def _count(ground: _Ground, bandings: Sequence[Banding], *, look_up: bool) -> tuple[Ints, Ints]:
+    """By measure, level and row, how many have come so far, and by row how many are in each field of Combined."""
+    alike = [banding.everybody for banding in bandings if banding.everybody is not None]
+    tallies = ground.tallies if look_up and len(alike) == len(bandings) else None
+    rows, measures = ground.nested.rows, ground.measures
     if tallies is None:
-        reached = [_levels_of(ground.cohort, measure, ground.cohort.on, bands) for measure, bands in _banded(request)]
+        reached = [_levels_of(ground.cohort, *each) for each in zip(measures, bandings, strict=True)]
         combined = _words_of(_combine([(of[0], of[1], of[AT_LEVEL]) for of in reached]))
-        counts = ground.rows.count(np.concatenate([*reached, combined]))
-        return counts[: -len(combined)], counts[-len(combined) :]
-    cut = [levels(bands, per_unit=measure.per_unit) for measure, bands in _banded(request)]
-    counted = np.concatenate([each.count(at) for each, at in zip(tallies, cut, strict=True)])
+        counts = rows.count(np.concatenate([*reached, combined]))
+        return counts[: -len(combined)].reshape(-1, LEVELS, len(rows.ids)), counts[-len(combined) :]
+    cut = [levels(bands, per_unit=measure.per_unit) for measure, bands in zip(measures, alike, strict=True)]
+    counted = np.stack([each.count(at) for each, at in zip(tallies, cut, strict=True)])
     masks = [(*there, each.mask(at[AT_LEVEL])) for each, there, at in zip(tallies, ground.there, cut, strict=True)]
-    return counted, ground.rows.count(_words_of(_combine(masks)))
+    return counted, rows.count(_words_of(_combine(masks)))
 
 
-def _levels_of(cohort: Cohort, measure: Measure, on: date, bands: Bands) -> Words:
+def _levels_of(cohort: Cohort, measure: Measure, banding: Banding) -> Words:
     """Masks over the axis of those who have come so far: applicable, with data, at or above each cut-off in turn."""
-    amounts = cohort.axis.values(measure, on).amounts
-    return pack_words(amounts >= levels(bands, per_unit=measure.per_unit)[:, None])
+    amounts = cohort.axis.values(measure, cohort.on).amounts
+    return pack_words(amounts >= banding.levels(cohort, measure, cohort.on))
 
 
 def _combine(measures: Sequence[tuple[Words, Words, Words]]) -> Combined:
@@ -140,33 +149,3 @@ def _combine(measures: Sequence[tuple[Words, Words, Words]]) -> Combined:
 def _words_of(combined: Combined) -> Words:
     """Its masks, in the order of its fields."""
     return np.stack([combined.working_at_or_above, combined.not_working_at, combined.incomplete])
-
-
-def _cells_of(counts: Ints, pupils: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
-    """The cells of each measure, row by row. `counts`: how many have come to each level of each measure, by row."""
-    reached = counts.reshape(-1, LEVELS, len(pupils))
-    applicable, plotted = reached[:, 0], reached[:, 1]
-    in_bands = (reached[:, 1:] - np.concatenate([reached[:, 2:], np.zeros_like(reached[:, :1])], axis=1)).swapaxes(1, 2)
-    not_applicable, no_data = pupils - applicable, applicable - plotted
-    of = plotted if with_data else applicable
-    shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
-    columns = (in_bands, shares, of, no_data, no_data_shares, not_applicable)
-    return [
-        [
-            OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
-            for c, p, o, n, n_percent, na in zip(*of_measure, strict=True)
-        ]
-        for of_measure in zip(*(column.tolist() for column in columns), strict=True)
-    ]
-
-
-def _combined_of(counts: Ints) -> list[CombinedCounts]:
-    return [
-        CombinedCounts(met, missed, incomplete, CombinedPercents(percent(met, of), percent(missed, of)))
-        for met, missed, incomplete in counts.T.tolist()
-        for of in (met + missed,)
-    ]
-
-
-def _shown(share: int) -> int | None:
-    return None if share == NO_PERCENT else share

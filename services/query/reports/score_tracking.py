@@ -11,14 +11,26 @@ from itertools import groupby, pairwise
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
+from services.domain.bands import NOT_APPLICABLE
 from services.domain.calendar import months_of_academic_year, year_start
 from services.domain.scores import average_variance
 from services.query.answers import Listing, PupilMonths, ScoreTracking, Value
 from services.query.axis import unpack_words
+from services.query.notes import Applies, with_notes
 from services.query.population import Cohort, gather_cohort, population_words
 from services.query.questions import Moment, Question, Reading, knowledge_time, moments_of
-from services.query.reports.listing import Column, Listed, cut_page, values_of, year_group_of
+from services.query.reports.listing import (
+    Chosen,
+    Column,
+    Listed,
+    Paging,
+    Pupils,
+    page_of,
+    values_of,
+    year_group_of,
+)
 from services.query.requests import ScoreTrackingRequest
 from services.query.vectors import Mask, SchoolIndex
 
@@ -51,24 +63,52 @@ def question(request: ScoreTrackingRequest) -> Question:
     return Question(request.population, request.clocks, request.clocks.as_at, moments)
 
 
-def answer(reading: Reading, request: ScoreTrackingRequest) -> Listing[ScoreTracking]:
-    """A page of score tracking. Raises DifferentYears."""
-    months = _list_months(request, [_year_starts(s.index, s.known_at) for s in reading.schools])
+def answer(
+    reading: Reading, request: ScoreTrackingRequest, names: Pupils | None = None, *, report: str = "score-tracking"
+) -> Listing[ScoreTracking]:
+    """A page of score tracking; `names` of `names_to_sort`, to sort by. Raises DifferentYears."""
+    months = _months_of(reading, request)
     masks = _Masks(request, months)
-    cohort = masks.gather(reading)
-    page = cut_page(cohort, np.arange(cohort.size, dtype=np.int64), request.limit, request.cursor)
-    tracked = _track(page.pupils, request, months, masks)
-    report = ScoreTracking(
-        report="score-tracking",
-        provenance=reading.provenance,
+    chosen = _choose(reading, request, months, masks)
+    page = page_of(chosen, Paging(request.limit, request.cursor, request.sort), names)
+    applies = _applies(chosen.cohort, request, months)
+    tracked = ScoreTracking(
+        report=report,
+        provenance=with_notes(reading.provenance, reading, chosen.cohort, request.population, applies),
         measure=request.measure.text,
         members=request.members,
         months=[month.ends_on for month in months],
         total=page.total,
-        pupils=tracked,
+        pupils=_track(page.pupils, request, months, masks),
         next=page.next,
     )
-    return Listing(report, tuple(one.shown for one in page.pupils))
+    return Listing(tracked, tuple(one.shown for one in page.pupils))
+
+
+def choose(reading: Reading, request: ScoreTrackingRequest) -> Chosen:
+    """The pupils whom the report lists. Raises DifferentYears."""
+    months = _months_of(reading, request)
+    return _choose(reading, request, months, _Masks(request, months))
+
+
+def _choose(reading: Reading, request: ScoreTrackingRequest, months: Sequence[_Month], masks: _Masks) -> Chosen:
+    cohort = masks.gather(reading)
+    days = [month.valued_on for month in months if month.valued_on is not None]
+    latest = tuple(Column(request.measure, day) for day in days[-1:])
+    return Chosen("score-tracking", cohort, np.arange(cohort.size, dtype=np.int64), latest)
+
+
+def _months_of(reading: Reading, request: ScoreTrackingRequest) -> tuple[_Month, ...]:
+    return _list_months(request, [_year_starts(s.index, s.known_at) for s in reading.schools])
+
+
+def _applies(cohort: Cohort, request: ScoreTrackingRequest, months: Sequence[_Month]) -> list[Applies]:
+    """To how many pupils the measure applies on the last day that is shown."""
+    days = [month.valued_on for month in months if month.valued_on is not None]
+    if not days:
+        return []
+    amounts = cohort.axis.values(request.measure, days[-1]).amounts[cohort.places]
+    return [Applies(request.measure, days[-1], int((amounts != NOT_APPLICABLE).sum()))]
 
 
 class _Masks:
@@ -115,11 +155,16 @@ def _track(
         start_on = _start_of(months, _year_starts(index, known_at))
         days = [start_on if start_on <= request.clocks.as_at else None, *(month.valued_on for month in months)]
         values = values_of(mine, [Column(request.measure, day) for day in days if day is not None])
-        tracked += [_row_of(pupil, iter(of_pupil), days, masks) for pupil, of_pupil in zip(mine, values, strict=True)]
+        tracked += [
+            _row_of(pupil, iter(of_pupil), days, masks, request.target)
+            for pupil, of_pupil in zip(mine, values, strict=True)
+        ]
     return tracked
 
 
-def _row_of(pupil: Listed, values: Iterator[Value], days: Sequence[date | None], masks: _Masks) -> PupilMonths:
+def _row_of(
+    pupil: Listed, values: Iterator[Value], days: Sequence[date | None], masks: _Masks, rise: int | None
+) -> PupilMonths:
     """`days`: of the start and of each month, None = not begun; `values`: those of the days that have."""
     found = [None if day is None else next(values) for day in days]
     start, *monthly = found
@@ -128,6 +173,8 @@ def _row_of(pupil: Listed, values: Iterator[Value], days: Sequence[date | None],
         for day, value in zip(days[1:], monthly, strict=True)
     ]
     percents = [None if value is None else value.percent for value in (start, *shown)]
+    begun = [percent for percent, day in zip(percents[1:], days[1:], strict=True) if day is not None]
+    target, met = _target_of(percents[0], begun[-1] if begun else None, rise)
     variances = [None if a is None or b is None else b - a for a, b in pairwise(percents)]
     return PupilMonths(
         pupil=pupil.pupil,
@@ -137,7 +184,20 @@ def _row_of(pupil: Listed, values: Iterator[Value], days: Sequence[date | None],
         values=shown,
         variances=variances,
         average_variance=average_variance([variance for variance in variances if variance is not None]),
+        target=target,
+        met=met,
     )
+
+
+def _target_of(
+    start: int | None, latest: int | None, rise: int | None
+) -> tuple[int | UnsetType | None, bool | UnsetType | None]:
+    """The percent to be reached, and whether the last month that has begun has reached it."""
+    if rise is None:
+        return UNSET, UNSET
+    if start is None:
+        return None, None
+    return start + rise, None if latest is None else latest >= start + rise
 
 
 def _list_months(request: ScoreTrackingRequest, years_start: Sequence[int | None]) -> tuple[_Month, ...]:

@@ -20,6 +20,7 @@ from services.query.answers import (
     MeasureOn,
     Members,
     Name,
+    NotMeeting,
     Overlay,
     Overview,
     Provenance,
@@ -132,7 +133,8 @@ def test_a_matrix_is_25_lines_and_who_could_not_be_plotted() -> None:
     counts = [[row * 5 + column for column in range(5)] for row in range(5)]
     side = MeasureOn(MATHS, date(2026, 3, 31), [35, 50, 70, 85])
     share = Share(0, None)
-    answer = Matrix("matrix", PROVENANCE, side, side, counts, [Unplotted(None, "at", 1)], Overlay(share, share, share))
+    overlay, missed = Overlay(share, share, share), NotMeeting(share, share)
+    answer = Matrix("matrix", PROVENANCE, side, side, counts, [Unplotted(None, "at", 1)], overlay, missed)
     read = lines(exports.write_csv(exports.matrix_table(answer)))
     assert read[0] == ["first", "second", "pupils"]
     assert (read[1], read[2], read[25]) == (

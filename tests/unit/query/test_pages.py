@@ -475,7 +475,15 @@ def test_every_code_that_this_service_answers_has_a_page() -> None:
 
 def _codes_in(source: str) -> set[str]:
     """The codes that a module writes down: in a Problem, an Invalid, a ProblemError or a call that notes a fault."""
-    place = {"Problem": 1, "Invalid": 0, "ProblemError": 0, "fail": 1, "_error": 1, "_unauthenticated": 0}
+    place = {
+        "Problem": 1,
+        "Invalid": 0,
+        "ProblemError": 0,
+        "fail": 1,
+        "_error": 1,
+        "_refused": 0,
+        "_unauthenticated": 0,
+    }
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):

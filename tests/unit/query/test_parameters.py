@@ -26,6 +26,9 @@ MATRIX = "school=oak&first=markbook:maths:Y3:overall&second=markbook:reading:Y3:
 MATRIX_BANDS = "first_bands=35,50,70,85&second_bands=10,20,30,40"
 
 
+SAME = "school=oak&first=markbook:m:Y3:overall&second=markbook:m:Y3:overall"
+
+
 def overview(query: str) -> Any:
     return parameters.read_overview(query.encode(), NOW).request
 
@@ -171,6 +174,27 @@ def test_members_of_cells() -> None:
     assert members(f"cursor={format_cursor(Cursor('oak', 12))}").cursor == Cursor("oak", 12)
 
 
+def test_without_bands_settings_or_the_schools_own_say_them() -> None:
+    assert (overview(f"school=oak&{MATHS}").bands, overview(f"school=oak&{MATHS}").settings) == ((), "")
+    assert overview(f"school=oak&{MATHS}&settings=set_a1@3").settings == "set_a1@3"
+    one = matrix(f"{MATRIX}&first_bands=35,50,70,85&settings=set_a1")
+    assert (one.first_bands, one.second_bands, one.settings) == (
+        parse_bands("35,50,70,85", whole_percent=True),
+        None,
+        "set_a1",
+    )
+
+
+def test_rows_inside_rows_and_the_order_of_members() -> None:
+    request = members("by=year-group&then=characteristic:sex&row=characteristic:sex:F&in=year-group:4&sort=value")
+    assert request.overview.then == (By("characteristic", "sex"),)
+    assert (request.row, request.inside, request.sort) == ("characteristic:sex:F", "year-group:4", "value")
+
+
+def test_an_ability_matrix_is_one_source_on_two_dates() -> None:
+    assert matrix(f"{SAME}@2026-01-31&type=ability").type == "ability"
+
+
 def test_score_tracking() -> None:
     request = tracking(f"school=oak&{MATHS}&months=2025-12..2026-02&members=then")
     assert request.months == (date(2025, 12, 31), date(2026, 1, 31), date(2026, 2, 28))
@@ -215,9 +239,11 @@ def test_matrix() -> None:
         (f"school=oak&measure=markbook:maths&{BANDS}", ("measure", "malformed_measure")),
         (f"school=oak&measure=horoscope:maths:Y3:overall&{BANDS}", ("measure", "unknown_measure")),
         (f"school=oak&measure=markbook:maths:Y3:half&{BANDS}", ("measure", "unknown_percent")),
-        (f"school=oak&{MATHS}", ("bands", "no_settings")),
-        (f"school=oak&{MATHS}&settings=set_1", ("settings", "unknown_settings")),
-        (f"{GOOD}&settings=set_1", ("settings", "unknown_settings")),
+        (f"school=oak&{MATHS}&settings=set_1@x", ("settings", "unknown_settings")),
+        (f"{GOOD}&settings=set_1", ("settings", "bands_and_settings")),
+        (f"school=oak&{MATHS}&bands=-,-,-,-", ("bands", "no_bands")),
+        (f"{GOOD}&then=year-group", ("then", "nothing_to_split")),
+        (f"{GOOD}&by=year-group&then=shoe-size", ("then", "unknown_breakdown")),
         (f"school=oak&{MATHS}&bands=10,35,50,70,85", ("bands", "wrong_count")),
         (f"school=oak&{MATHS}&bands=35,50,70", ("bands", "wrong_count")),
         (f"{GOOD}&{BANDS}", ("bands", "wrong_count")),
@@ -278,6 +304,8 @@ def test_a_wrong_overview_is_refused_by_name(query: str, fault: tuple[str, str])
         ("cell=-1:at", ("cell", "unknown_cell")),
         ("cell=at", ("cell", "unknown_cell")),
         ("cell=combined:at", ("cell", "unknown_cell")),
+        ("sort=age", ("sort", "unknown_value")),
+        ("in=column:1", ("in", "invalid_row")),
     ],
 )
 def test_wrong_members_are_refused_by_name(query: str, fault: tuple[str, str]) -> None:
@@ -294,6 +322,7 @@ def test_wrong_members_are_refused_by_name(query: str, fault: tuple[str, str]) -
         (f"school=oak&{MATHS}&months=2025-13", ("months", "invalid_month")),
         (f"school=oak&{MATHS}&months=2025-10,2025-10", ("months", "months_out_of_order")),
         (f"school=oak&{MATHS}&members=always", ("members", "unknown_value")),
+        (f"school=oak&{MATHS}&target=101", ("target", "out_of_range")),
         (f"school=oak&{MATHS}&{BANDS}", ("bands", "unknown_parameter")),
         ("school=oak&measure=test:ks2:maths:-:scaled", ("measure", "not_a_markbook_measure")),
         ("school=oak&measure=judgement:maths:ta", ("measure", "not_a_markbook_measure")),
@@ -306,13 +335,17 @@ def test_wrong_score_tracking_is_refused_by_name(query: str, fault: tuple[str, s
 @pytest.mark.parametrize(
     ("query", "fault"),
     [
-        (MATRIX, ("first_bands", "no_settings")),
+        (f"{SAME}@2026-01-31&type=abilities", ("type", "unknown_value")),
+        (f"{SAME}&type=ability", ("second", "one_date")),
+        (f"{MATRIX}&type=ability", ("second", "two_sources")),
+        ("school=oak&first=markbook:m:Y3:overall@2026-01-31&second=markbook:m:Y4:overall&type=ability",
+         ("second", "two_abilities")),
         (f"school=oak&first=markbook:maths:Y3:overall&{MATRIX_BANDS}", ("second", "missing_parameter")),
         (f"{MATRIX}&{MATRIX_BANDS}&first=markbook:maths:Y4:overall", ("first", "repeated_parameter")),
         (f"school=oak&first=markbook:a:b:overall@2026-02-30&second=markbook:a:b:overall&{MATRIX_BANDS}",
          ("first", "invalid_date")),
         (f"{MATRIX}&{MATRIX_BANDS}&on=both", ("on", "unknown_value")),
-        (f"{MATRIX}&{MATRIX_BANDS}&settings=set_1", ("settings", "unknown_settings")),
+        (f"{MATRIX}&{MATRIX_BANDS}&settings=set_1", ("settings", "bands_and_settings")),
     ],
 )  # fmt: skip
 def test_a_wrong_matrix_is_refused_by_name(query: str, fault: tuple[str, str]) -> None:

@@ -358,8 +358,8 @@ def test_a_table_of_members_holds_score_value_and_day(school: HandMadeSchool) ->
     answer = ask_members(school.reading(), request)
     table = exports.members_table(answer, [KS2, WRITING])
     lines = exports.write_csv(table).decode().splitlines()
-    assert lines[1] == "ann,,,oak,6,test:ks2:maths:-:scaled,value,,,,99.5,,at,2026-05-12"
-    assert lines[2] == "ann,,,oak,6,judgement:writing:levels,value,,,,,'=1+1,,2026-03-02"
+    assert lines[1] == "ann,,,oak,6,test:ks2:maths:-:scaled,value,,,,99.5,,,at,2026-05-12"
+    assert lines[2] == "ann,,,oak,6,judgement:writing:levels,value,,,,,'=1+1,,,2026-03-02"
 
 
 def test_the_page_shows_score_and_day() -> None:

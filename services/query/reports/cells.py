@@ -1,0 +1,51 @@
+"""The cells of a row of bands, and Combined, from counts: what an overview and a report of progress have in common.
+
+Pure. Percents divide by the pupils to whom a measure applies, or by those of them with data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.domain.scores import NO_PERCENT, percent, percents
+from services.query.answers import BandCounts, BandPercents, CombinedCounts, CombinedPercents, OverviewCell
+from services.query.vectors import Ints
+
+_NO_PERCENTS = BandPercents(None, None, None, None, None)
+
+
+def cells_of(in_bands: Ints, applicable: Ints, pupils: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
+    """The cells of each measure, row by row. `in_bands`: pupils by measure, row and band; `applicable`: by measure and
+    row; `pupils`: by row."""
+    plotted = in_bands.sum(axis=2)
+    no_data = applicable - plotted
+    of = plotted if with_data else applicable
+    shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
+    columns = (in_bands, shares, of, no_data, no_data_shares, pupils - applicable)
+    return [
+        [
+            OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
+            for c, p, o, n, n_percent, na in zip(*of_measure, strict=True)
+        ]
+        for of_measure in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def bands_of_levels(reached: Ints) -> tuple[Ints, Ints]:
+    """(pupils by measure, row and band; those to whom it applies) of how many have come to each level (measure, level,
+    row)."""
+    above = np.concatenate([reached[:, 2:], np.zeros_like(reached[:, :1])], axis=1)
+    return (reached[:, 1:] - above).swapaxes(1, 2), reached[:, 0]
+
+
+def combined_of(counts: Ints) -> list[CombinedCounts]:
+    """Combined of each row; `counts`: by part and row."""
+    return [
+        CombinedCounts(met, missed, incomplete, CombinedPercents(percent(met, of), percent(missed, of)))
+        for met, missed, incomplete in counts.T.tolist()
+        for of in (met + missed,)
+    ]
+
+
+def _shown(share: int) -> int | None:
+    return None if share == NO_PERCENT else share
