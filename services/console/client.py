@@ -54,6 +54,10 @@ class Client:
         """The answer to POST of a JSON body. Raises RequestFailed."""
         return self._send("POST", path, json=body)
 
+    def put(self, path: str, body: Any) -> httpx.Response:
+        """The answer to PUT of a JSON body. Raises RequestFailed."""
+        return self._send("PUT", path, json=body)
+
     def delete(self, path: str) -> httpx.Response:
         """The answer to DELETE. Raises RequestFailed."""
         return self._send("DELETE", path)

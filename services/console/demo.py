@@ -1,7 +1,7 @@
-"""`markledger demo`: `up`, then the made-up trust sent through the HTTP interface, then links to click.
+"""`markledger demo`: `up`, then the made-up trust sent through the HTTP interface, then links to click and keys to try.
 
-It loads what `fictional_trust.py` makes, like any other client; sending it again to the same data directory only finds
-duplicates.
+It loads what `fictional_trust` and `fictional_definitions` make, like any other client. Sending it again to the same
+data directory only finds duplicates, and then nothing is defined anew and no more keys are made.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import io
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from services.console import data_directory
 from services.console.client import Client
+from services.console.fictional_definitions import definitions
 from services.console.fictional_trust import ENDS_ON, SCHOOLS, TRUST, DemoFile, demo_files, years_until
 from services.console.standalone import run_up
 from services.runtime.settings import Settings
@@ -25,6 +26,12 @@ SOURCE = "demonstration"
 ROWS_A_CHUNK = 2_000
 CURRENT_BANDS = "35,50,70,85"
 SUBJECTS = ("reading", "writing", "maths")
+PEOPLE: Sequence[tuple[str, dict[str, Any]]] = (
+    ("a governor of Ashgrove: no pupils, no small numbers", {"schools": ["ashgrove"], "can": ["read"]}),
+    ("the teacher of 4A at Ashgrove", {"schools": ["ashgrove"], "groups": ["4A"], "can": ["read", "names"]}),
+    ("the trust's data lead: pupils without names", {"trusts": [TRUST], "can": ["read", "small_numbers", "settings"]}),
+)
+"""Who else looks at the demonstration: who it is, and what the key may see."""
 
 
 class DemonstrationRejected(Exception):
@@ -45,22 +52,35 @@ async def run_demo(settings: Settings, host: str, port: int) -> None:
 def load_and_tell(address: str, key: str) -> None:
     """Send every file, wait until the reports show it, print where to look. Raises RequestFailed."""
     started = time.monotonic()
-    rows = load_demonstration(address, key)
-    print(f"loaded {rows:,} rows of the demonstration trust in {time.monotonic() - started:.0f} s\n")
+    loaded = load_demonstration(address, key)
+    print(f"loaded {loaded.rows:,} rows of the demonstration trust in {time.monotonic() - started:.0f} s\n")
     print(f"URL  {address}\nkey  {key}   (the pages ask for it once)\n")
     for title, path in links():
         print(f"{title}\n  {address}{path}")
+    if loaded.keys:
+        print("\nKeys of others, told this once")
+    for who, theirs in loaded.keys:
+        print(f"  {theirs}   {who}")
     print("\nCtrl-C stops it.", flush=True)
 
 
-def load_demonstration(address: str, key: str) -> int:
-    """Send every file and wait for the views of the last; how many rows were sent. Raises RequestFailed."""
-    rows, position = 0, None
+class Loaded(NamedTuple):
+    """How many rows were sent, and the keys that were made: who each is for, and the key."""
+
+    rows: int
+    keys: Sequence[tuple[str, str]]
+
+
+def load_demonstration(address: str, key: str) -> Loaded:
+    """Send everything and wait for the views of the last file. Raises RequestFailed."""
+    rows, position, keys = 0, None, []
     with Client(address, key) as client:
         for file in demo_files():
             started = time.monotonic()
             answer = _send(client, file)
             rows += answer["rows"]
+            if file.kind == "schools" and answer["accepted"]:  # they are told for the first time
+                keys = _define(client)
             position = answer.get("position") or position
             print(
                 f"  {file.title:<20} {answer['rows']:>7,} rows in {time.monotonic() - started:.1f} s",
@@ -69,7 +89,15 @@ def load_demonstration(address: str, key: str) -> int:
             )
         if position:
             _wait_for_views(client, position)
-    return rows
+    return Loaded(rows, keys)
+
+
+def _define(client: Client) -> list[tuple[str, str]]:
+    """Send what the trust defined and saved, and make the keys of others."""
+    for method, path, body in definitions(years_until(ENDS_ON)):
+        (client.put if method == "PUT" else client.post)(path, body)
+    asked = ((who, {"name": who, **may}) for who, may in PEOPLE)
+    return [(who, client.post("/v1/keys", body).json()["key"]) for who, body in asked]
 
 
 def _send(client: Client, file: DemoFile) -> dict[str, Any]:

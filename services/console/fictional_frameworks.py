@@ -1,4 +1,4 @@
-"""The two made-up frameworks of the demonstration: a primary one with named states, and science tests in marks.
+"""The made-up frameworks of the demonstration: a primary one with named states, early years, and science in marks.
 
 Pure rows of `curriculum` files. The primary framework has a second version, in force from the second academic year,
 that adds an objective to each year and subject, retires one and gives another more weight.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+
+from services.domain.eyfs import EYFSP
 
 YEAR_GROUPS = (1, 2, 3, 4, 5, 6)
 PRIMARY_SUBJECTS = ("reading", "writing", "maths")
@@ -19,6 +21,13 @@ STATES = "not_yet:0,working_towards:0.5,achieved:1,exceeding:1"
 TEST_MARKS_MAX = 50
 TEST_TERMS = (("autumn", 75), ("spring", 195), ("summer", 290))
 """Each test with the days from the start of the academic year to its sitting."""
+
+EARLY_AREAS = {area.area: area.name for area in EYFSP.areas}
+EARLY_RANGES = {
+    "age-3-4": ("Three and four years old", 2, 10, 12),
+    "reception": ("Reception", 5, 40, 46),
+}
+"""Age ranges of the early years: name, objectives an area, the day of the first, and how many days lie between."""
 
 CURRICULUM_COLUMNS = (
     *("framework", "version", "effective_on", "subject", "ability", "year_group"),
@@ -92,3 +101,28 @@ def science_rows(first: date) -> Iterator[Sequence[object]]:
                 1,
                 f"{first}T08:00:00Z",
             )
+
+
+def early_objective_id(area: str, age_range: str, number: int) -> str:
+    """The id of an objective of the early years."""
+    return f"{area[:3]}-{age_range}-{number + 1}"
+
+
+def early_years_rows(first: date) -> Iterator[Sequence[object]]:
+    """The early years: seven areas, each in two age ranges, of which one belongs to Reception."""
+    for area, name in EARLY_AREAS.items():
+        for age_range, (range_name, numbers, _, _) in EARLY_RANGES.items():
+            for number in range(numbers):
+                yield (
+                    "early-years",
+                    "2021",
+                    "",
+                    area,
+                    age_range,
+                    "R" if age_range == "reception" else "",
+                    range_name,
+                    early_objective_id(area, age_range, number),
+                    f"{name}, {range_name.lower()}: step {number + 1}",
+                    1,
+                    f"{first}T08:00:00Z",
+                )

@@ -20,7 +20,7 @@ THRESHOLD_MAX = 10
 
 WORK_MAX = 4_000_000
 """Known counts times unknowns of one look at the whole table; a larger one is looked at by rows and by items apart."""
-_NEARLY_ZERO = 1e-7
+_NEARLY_ZERO, _NO_DIRECTION = 1e-6, 1e-10
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -64,10 +64,11 @@ def choose_hidden(table: Table, threshold: int, hidden: Mask | None = None) -> M
         chosen |= hidden & (counts > 0)
     while True:
         _close_sums(table, threshold, chosen)
-        companion = _companion(table, chosen)
-        if companion is None:
+        companions = _companions(table, chosen)
+        if not companions:
             return chosen
-        chosen[companion] = True
+        for companion in companions:
+            chosen[companion] = True
 
 
 def _close_sums(table: Table, threshold: int, hidden: Mask) -> None:
@@ -119,56 +120,64 @@ def _one_more(line: _Line, summed: Sum, threshold: int) -> int | None:
     return None if hidden[summed.total] else summed.total
 
 
-def _companion(table: Table, hidden: Mask) -> tuple[int, int] | None:
-    """A shown count to hide because, with others, it gives a hidden one back; None if nothing is given back."""
+def _companions(table: Table, hidden: Mask) -> set[tuple[int, int]]:
+    """Shown counts to hide because, with others, they give hidden ones back; none if nothing is given back."""
     rows, items = table.counts.shape
     if not hidden.any():
-        return None
+        return set()
     if rows * items * table.rows.shape[1] * max(table.items.shape[1], 1) <= WORK_MAX:
         return _given_back(table, hidden)
+    found: set[tuple[int, int]] = set()
     for item in range(items):
-        found = _given_back(_part(table, slice(None), [item]), hidden[:, [item]])
-        if found is not None:
-            return found[0], item
+        found |= {(row, item) for row, _ in _given_back(_part(table, slice(None), [item]), hidden[:, [item]])}
     for row in range(rows):
-        found = _given_back(_part(table, [row], slice(None)), hidden[[row]])
-        if found is not None:
-            return row, found[1]
-    return None
+        found |= {(row, item) for _, item in _given_back(_part(table, [row], slice(None)), hidden[[row]])}
+    return found
 
 
 def _part(table: Table, rows: Sequence[int] | slice, items: Sequence[int] | slice) -> Table:
     return Table(table.counts[rows][:, items], table.rows[rows], table.items[items])
 
 
-def _given_back(table: Table, hidden: Mask) -> tuple[int, int] | None:
-    """The smallest shown count in the line of a hidden one that is a combination of shown ones."""
-    vectors: Vectors = np.kron(table.rows, table.items).astype(np.float64)
+def _given_back(table: Table, hidden: Mask) -> set[tuple[int, int]]:
+    """For each hidden count that is a combination of shown ones, the smallest of those in its own row or item."""
+    vectors = np.kron(table.rows, table.items)
     unknown = hidden.ravel()
     nobody = (table.counts.ravel() == 0) & ~unknown
-    vectors = vectors[:, ~vectors[nobody].any(axis=0)]  # of whom it is known that there is nobody
+    vectors = _distinct(vectors[:, ~vectors[nobody].any(axis=0)])  # without those of whom it is known that nobody is
     told = vectors[~unknown]
-    told = told[told.any(axis=1)]
-    asked = vectors[unknown]
-    remainder = asked - _projected(asked, told)
-    determined = (np.abs(remainder).max(axis=1, initial=0.0) < _NEARLY_ZERO) & asked.any(axis=1)
-    if not determined.any():
-        return None
-    place = int(np.flatnonzero(unknown)[int(np.flatnonzero(determined)[0])])
-    row, item = divmod(place, table.counts.shape[1])
-    candidates = [(row, other) for other in range(table.counts.shape[1])]
-    candidates += [(other, item) for other in range(table.counts.shape[0])]
-    shown = [each for each in candidates if not hidden[each] and table.counts[each]]
+    told, asked = told[told.any(axis=1)], vectors[unknown]
+    determined = asked.any(axis=1) & (_beyond(asked.astype(np.float64), told.astype(np.float64)) < _NEARLY_ZERO)
+    places = np.flatnonzero(unknown)[determined].tolist()
+    found = (_smallest_beside(table.counts, hidden, *divmod(place, table.counts.shape[1])) for place in places)
+    return {each for each in found if each is not None}
+
+
+def _smallest_beside(counts: Counts, hidden: Mask, row: int, item: int) -> tuple[int, int] | None:
+    candidates = [(row, other) for other in range(counts.shape[1])]
+    candidates += [(other, item) for other in range(counts.shape[0])]
+    shown = [each for each in candidates if not hidden[each] and counts[each]]
     if not shown:
-        shown = [(int(r), int(i)) for r, i in np.argwhere(~hidden & (table.counts > 0))]
-    return min(shown, key=lambda each: (table.counts[each], each)) if shown else None
+        shown = [(int(r), int(i)) for r, i in np.argwhere(~hidden & (counts > 0))]
+    return min(shown, key=lambda each: (counts[each], each), default=None)
 
 
-def _projected(vectors: Vectors, told: Vectors) -> Vectors:
-    """What combinations of `told` come nearest to each vector."""
+def _distinct(vectors: Mask) -> Mask:
+    """The vectors without coordinates in which all of them are as in another one."""
+    if not vectors.size:
+        return vectors
+    packed = np.ascontiguousarray(np.packbits(vectors, axis=0).T)
+    _, first = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_index=True)
+    return vectors[:, first]
+
+
+def _beyond(vectors: Vectors, told: Vectors) -> Vectors:
+    """How far each vector lies from all combinations of `told` (the square of its distance)."""
+    lengths: Vectors = (vectors * vectors).sum(axis=1)
     if not told.size:
-        return np.zeros_like(vectors)
-    _, sizes, directions = np.linalg.svd(told, full_matrices=False)
-    basis = directions[sizes > _NEARLY_ZERO * max(float(sizes[0]), 1.0)]
-    found: Vectors = vectors @ basis.T @ basis
-    return found
+        return lengths
+    sizes, directions = np.linalg.eigh(told @ told.T)
+    known = sizes > _NO_DIRECTION * max(float(sizes[-1]), 1.0)
+    along = (vectors @ told.T) @ directions[:, known]
+    nearest: Vectors = lengths - (along * along / sizes[known]).sum(axis=1)
+    return nearest

@@ -58,7 +58,7 @@ inside = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(inside)
 @example([[1, 4], [4, 4]])
 @example([[2, 0, 4], [0, 4, 4], [4, 4, 0]])
@@ -79,7 +79,7 @@ def test_each_hidden_count_may_be_several_numbers(inside: list[list[int]]) -> No
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=7, max_size=7), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_is_hidden_of_a_row_is_no_small_number_together(inside: list[list[int]]) -> None:
     table = table_of(inside)
     hidden = choose_hidden(table, 5)
