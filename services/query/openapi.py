@@ -13,7 +13,12 @@ import msgspec
 from services.access.problems import ProblemBody
 from services.query.answers import Matrix, Members, Overview, ScoreTracking
 from services.query.health import Readiness
+from services.query.reports.curriculum import Curriculum
+from services.query.reports.explain import Explain
+from services.query.reports.framework import Framework
+from services.query.reports.multi_ability import MultiAbility
 from services.query.reports.progress import Progress, ProgressMembers
+from services.query.reports.recording import Recording
 from services.query.routes import REPORTS
 
 _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
@@ -25,6 +30,13 @@ _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "score-tracking/members": ScoreTracking,
     "matrix": Matrix,
     "matrix/members": Members,
+    "curriculum": Curriculum,
+    "curriculum/members": Members,
+    "multi-ability": MultiAbility,
+    "multi-ability/members": MultiAbility,
+    "explain": Explain,
+    "framework": Framework,
+    "recording": Recording,
 }
 _REPEATED = (
     "school", "year_group", "group", "filter", "by", "then", "measure", "bands", "start_bands", "cell",
@@ -73,6 +85,14 @@ _PARAMETERS: Mapping[str, str] = {
     "first_bands": "The cut-offs of the rows.",
     "second_bands": "The cut-offs of the columns.",
     "on": "Whose date gives roster, groups and filters: first or second (default).",
+    "subject": "A subject's id.",
+    "ability": "An ability, own-year or any; of several groups own-year. Multi-ability: 1 to 4.",
+    "rows": "objective (default) or strand.",
+    "column": "1 or 2 of @YYYY-MM-DD (the date of values), group:NAME, characteristic:NAME:VALUE. Default: @as_at.",
+    "percent": "overall (default) or assessed.",
+    "pupil": "A pupil's id, pup_….",
+    "since": "The first day of what is counted. Default: that of the academic year.",
+    "minimum": "The share of objectives, in percent, that the school expects to be covered.",
 }
 _REQUIRED = ("measure", "first", "second", "start")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -21,8 +21,10 @@ from services.access.keys import Access, Keyring
 from services.access.problems import Problem, request_id_of
 from services.query import exports, parameters
 from services.query.asked.progress import PROGRESS, PROGRESS_MEMBERS, read_progress, read_progress_members
-from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE, Table
+from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE
+from services.query.fact_routes import FACT_REPORTS
 from services.query.progressing import answer_progress, answer_progress_members
+from services.query.report import Report as Report
 from services.query.reporting import Reporting
 from services.query.requests import Occasion
 from services.query.tables.progress import progress_members_table, progress_table
@@ -38,19 +40,7 @@ R = TypeVar("R")
 _encoder = msgspec.json.Encoder()
 
 
-class Report(msgspec.Struct, frozen=True):
-    """One report: `path` below /v1/reports; `named` if its answer lists pupils."""
-
-    path: str
-    title: str
-    known: tuple[str, ...]
-    read: Callable[[bytes, datetime], parameters.Asked[Any]]
-    answer: Callable[[Reporting, Access, Any], Awaitable[Any]]
-    table: Callable[[Any, Any], Table]
-    named: bool
-
-
-REPORTS = (
+REPORTS: tuple[Report, ...] = (
     Report(
         path="overview",
         title="Pupils in each band of one to three measures, by row",
@@ -125,6 +115,7 @@ REPORTS = (
         table=lambda answer, request: exports.members_table(answer, _matrix_columns(request)),
         named=True,
     ),
+    *FACT_REPORTS,
 )
 
 
@@ -159,7 +150,7 @@ async def answer_as_asked(
         "Vary": "Accept",
         "Server-Timing": f"report;dur={answered_ms:.2f}",
     }
-    if report.named and answer.next is not None:
+    if report.named and getattr(answer, "next", None) is not None:
         headers["Link"] = f'<{next_address(request, answer.next)}>; rel="next"'
     if form in FORMS:
         name = f"{report.path.replace('/', '-')}.{form}"
