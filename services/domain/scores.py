@@ -30,21 +30,20 @@ def percent(numerator: int, denominator: int) -> int | None:
 
 def percents(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> IntArray:
     """`percent` of each pair of numbers that are not negative; NO_PERCENT where the denominator is 0."""
-    tops, bottoms = np.broadcast_arrays(np.asarray(numerators), np.asarray(denominators))
-    if tops.size and bottoms.all() and 200 * int(tops.max()) + 2 * int(bottoms.max()) <= _INT64_MAX:
-        whole: IntArray = (200 * tops.astype(np.int64) + bottoms) // (2 * bottoms.astype(np.int64))
-        return whole
-    result = np.full(tops.shape, NO_PERCENT, dtype=np.int64)
-    there = bottoms != 0
-    top, bottom = tops[there], bottoms[there]
-    if not top.size:
-        return result
-    if 200 * int(top.max()) + 2 * int(bottom.max()) <= _INT64_MAX:
-        top, bottom = top.astype(np.int64), bottom.astype(np.int64)
-        result[there] = (200 * top + bottom) // (2 * bottom)
-    else:
-        result[there] = _percents_of_large(top, bottom)
-    return result
+    tops, bottoms = np.asarray(numerators), np.asarray(denominators)
+    if not tops.size or not bottoms.size:
+        return np.zeros(np.broadcast_shapes(tops.shape, bottoms.shape), np.int64)
+    if 200 * int(tops.max()) + 2 * int(bottoms.max()) > _INT64_MAX:
+        return _percents_of_large(*np.broadcast_arrays(tops, bottoms))
+    bottoms = bottoms.astype(np.int64, copy=False)
+    nothing = bottoms == 0
+    some = nothing.any()
+    if some:
+        bottoms = bottoms + nothing
+    whole: IntArray = (200 * tops.astype(np.int64, copy=False) + bottoms) // (2 * bottoms)
+    if some:
+        whole[np.broadcast_to(nothing, whole.shape)] = NO_PERCENT
+    return whole
 
 
 def decimal_text(numerator: int, denominator: int) -> str:
@@ -71,6 +70,7 @@ def average_variance(values: Sequence[int]) -> str | None:
     return f"{sign}{tenths // 10}.{tenths % 10}"
 
 
-def _percents_of_large(tops: npt.NDArray[Any], bottoms: npt.NDArray[Any]) -> list[int]:
-    pairs = zip(tops.tolist(), bottoms.tolist(), strict=True)
-    return [(200 * top + bottom) // (2 * bottom) for top, bottom in pairs]
+def _percents_of_large(tops: npt.NDArray[Any], bottoms: npt.NDArray[Any]) -> IntArray:
+    pairs = zip(tops.ravel().tolist(), bottoms.ravel().tolist(), strict=True)
+    found = [NO_PERCENT if bottom == 0 else (200 * top + bottom) // (2 * bottom) for top, bottom in pairs]
+    return np.array(found, np.int64).reshape(tops.shape)

@@ -31,6 +31,7 @@ from services.query.external_values import Verdicts as Verdicts
 from services.query.fact_values import read_external
 from services.query.facts_known import KnownFacts
 from services.query.school_index import (
+    NO_YEAR_GROUP,
     ROSTER,
     BlockAt,
     Ints,
@@ -43,8 +44,6 @@ from services.query.school_index import (
 from services.query.stored import NOTHING, WORD_BITS, Stored
 
 Words = npt.NDArray[np.uint64]
-
-NO_YEAR_GROUP = -1
 
 
 class SchoolViews(msgspec.Struct, frozen=True):
@@ -188,11 +187,15 @@ class Axis:
     @cached_property
     def year_group_names(self) -> Mapping[str, int]:
         """The year groups of all schools, numbered."""
+        if len(self.schools) == 1:
+            return self.schools[0].index.year_group_names
         names = (name for school in self.schools for _, name in school.index.year_groups)
         return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
     @cached_property
     def _is_roll(self) -> Mask:
+        if len(self.schools) == 1:
+            return self.schools[0].index.is_roll
         found = np.zeros(self.value_starts[-1], np.bool_)
         rolls = [
             start + one.index.roll
@@ -205,6 +208,8 @@ class Axis:
     @cached_property
     def _year_numbers(self) -> Ints:
         """Of each roster value the number of the year group that it is, or NO_YEAR_GROUP."""
+        if len(self.schools) == 1:
+            return self.schools[0].index.year_numbers
         found = np.full(self.value_starts[-1], NO_YEAR_GROUP, np.int64)
         number_of = self.year_group_names
         pairs = [

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from services.query.axis import Axis, Words
 from services.query.population import NOT_KNOWN, Cohort, natural_key
@@ -24,7 +25,7 @@ WHOLE = "whole"
 
 _SIMPLE_KINDS: tuple[Literal["school", "year-group", "group"], ...] = ("school", "year-group", "group")
 _DERIVED_MAX = 32
-_RADIX_MAX = 1 << 16
+_RADIX_MAX = 1 << 15
 """Numbers below it are sorted in linear time."""
 _COUNTED_AT_ONCE = 1 << 16
 """Words counted by one call, so that they stay in the processor's cache."""
@@ -76,24 +77,18 @@ class Rows(msgspec.Struct, frozen=True):
 
 def break_down(cohort: Cohort, by: Sequence[By]) -> Rows:
     """The whole, then the rows of each breakdown in natural order; rows without pupils are left out."""
-    breakdowns = tuple(dict.fromkeys(by))
-    numbers: dict[Name, int] = {(-1, WHOLE): 0}
-    rows, words, bits = _pair(cohort, breakdowns, numbers)
+    plan = _plan(cohort.axis, tuple(dict.fromkeys(by)))
+    rows, words, bits = _pair(cohort, plan)
     there = np.flatnonzero(bits)
-    if there.size < bits.size:
-        rows, words, bits = rows[there], words[there], bits[there]
-    sizes = np.bincount(rows, minlength=len(numbers)).tolist()
-    ordered = sorted(
-        (name for name, number in numbers.items() if sizes[number] or not number),
-        key=lambda name: (name[0], natural_key(name[1])),
-    )
-    order = [numbers[name] for name in ordered]
-    place_of_number = np.zeros(len(numbers), np.uint16 if len(numbers) <= _RADIX_MAX else np.int64)
-    place_of_number[order] = np.arange(len(order))
-    ranks = np.argsort(place_of_number[rows], kind="stable")
-    starts = np.zeros(len(order) + 1, np.int64)
-    np.cumsum([sizes[number] for number in order], out=starts[1:])
-    ids = tuple(WHOLE if number < 0 else row_id(breakdowns[number], name) for number, name in ordered)
+    rows, words, bits = rows[there], words[there], bits[there]
+    ranks = np.argsort(rows, kind="stable")
+    sizes = np.bincount(rows, minlength=len(plan.ids))
+    there = np.flatnonzero(sizes)
+    if not there.size or there[0]:
+        there = np.concatenate([[0], there])  # the whole is a row even without pupils
+    starts = np.zeros(there.size + 1, np.int64)
+    sizes[there].cumsum(out=starts[1:])
+    ids = plan.ids if there.size == len(plan.ids) else tuple(map(plan.ids.__getitem__, there.tolist()))
     return Rows(ids, starts, words[ranks], bits[ranks])
 
 
@@ -155,15 +150,57 @@ def _make_names(index: SchoolIndex, breakdowns: tuple[By, ...]) -> _Names:
     return _Names(tuple(names), name_of_value, breakdown_of_value, tuple(unknown), tuple(whole_school))
 
 
-def _pair(cohort: Cohort, breakdowns: tuple[By, ...], numbers: dict[Name, int]) -> tuple[Ints, Ints, Words]:
-    """(row number, word, pupils of the cohort) of every row at every school; `numbers` gets the rows by name."""
+class _Plan(msgspec.Struct, frozen=True):
+    """Every row that some breakdowns may have on an axis, in the order of the answer, and where they come from.
+
+    `row_of_value`, `breakdown_of_value`: by roster value of the axis, -1 = none of these. `unknown`: (breakdown, row)
+    of those of whom nothing is known. `whole_schools`: of each breakdown by school the row of each word.
+    """
+
+    ids: tuple[str, ...]
+    breakdowns: int
+    row_of_value: Ints
+    breakdown_of_value: Ints
+    unknown: tuple[tuple[int, int], ...]
+    whole_schools: tuple[Ints, ...]
+
+
+def _plan(axis: Axis, breakdowns: tuple[By, ...]) -> _Plan:
+    """The plan; that of one school lasts as long as its document."""
+    if len(axis.schools) != 1:
+        return _make_plan(axis, breakdowns)
+    derived = axis.schools[0].index.derived
+    made = derived.get(("plan", breakdowns))
+    if made is None:
+        made = _make_plan(axis, breakdowns)
+        derived["plan", breakdowns] = made
+    return made
+
+
+def _make_plan(axis: Axis, breakdowns: tuple[By, ...]) -> _Plan:
+    numbers: dict[Name, int] = {(-1, WHOLE): 0}
+    row_of_value, breakdown_of_value, unknown, whole = _number_names(axis, breakdowns, numbers)
+    ordered = sorted(numbers, key=lambda name: (name[0], natural_key(name[1])))
+    place: npt.NDArray[Any] = np.full(len(ordered) + 1, -1, np.int16 if len(ordered) < _RADIX_MAX else np.int64)
+    place[[numbers[name] for name in ordered]] = np.arange(len(ordered))  # the last is no row
+    return _Plan(
+        ids=tuple(WHOLE if number < 0 else row_id(breakdowns[number], name) for number, name in ordered),
+        breakdowns=len(breakdowns) if axis.schools else 0,
+        row_of_value=place[row_of_value],
+        breakdown_of_value=breakdown_of_value,
+        unknown=tuple((breakdown, int(place[row])) for breakdown, row in unknown.items()),
+        whole_schools=tuple(place[row_of_word] for row_of_word in whole),
+    )
+
+
+def _pair(cohort: Cohort, plan: _Plan) -> tuple[Ints, Ints, Words]:
+    """(row, word, pupils of the cohort) of every row at every school."""
     axis, inside = cohort.axis, cohort.words
     every_word = np.arange(axis.words)
-    rows, words, bits = [np.zeros(axis.words, np.int64)], [every_word], [inside]
-    if breakdowns and axis.schools:
-        row_of_value, breakdown_of_value, unknown, whole = _number_names(axis, breakdowns, numbers)
+    rows, words, bits = [np.zeros(axis.words, plan.row_of_value.dtype)], [every_word], [inside]
+    if plan.breakdowns:
         roster = axis.roster(cohort.on)
-        row_of_cell = row_of_value[roster.values]
+        row_of_cell = plan.row_of_value[roster.values]
         cells = np.flatnonzero(row_of_cell >= 0)
         cell_words = roster.words[cells]
         cell_bits = roster.bits[cells] & inside[cell_words]
@@ -171,16 +208,17 @@ def _pair(cohort: Cohort, breakdowns: tuple[By, ...], numbers: dict[Name, int]) 
         words.append(cell_words)
         bits.append(cell_bits)
         # of one breakdown with an unknown a pupil has one value at most, so that its bits can be added up
-        known = np.zeros(len(breakdowns) * axis.words, np.int64)
-        np.add.at(known, breakdown_of_value[roster.values[cells]] * axis.words + cell_words, cell_bits.view(np.int64))
-        for number, row in unknown.items():
-            rows.append(np.full(axis.words, row, np.int64))
-            words.append(every_word)
-            bits.append(inside & ~known[number * axis.words :][: axis.words].view(np.uint64))
-        for row_of_word in whole:
-            rows.append(row_of_word)
-            words.append(every_word)
-            bits.append(inside)
+        known = np.zeros(plan.breakdowns * axis.words, np.int64)
+        places = plan.breakdown_of_value[roster.values[cells]] * axis.words + cell_words
+        np.add.at(known, places, cell_bits.view(np.int64))
+    for number, row in plan.unknown:
+        rows.append(np.full(axis.words, row, plan.row_of_value.dtype))
+        words.append(every_word)
+        bits.append(inside & ~known[number * axis.words :][: axis.words].view(np.uint64))
+    for row_of_word in plan.whole_schools:
+        rows.append(row_of_word)
+        words.append(every_word)
+        bits.append(inside)
     return np.concatenate(rows), np.concatenate(words), np.concatenate(bits)
 
 
@@ -189,7 +227,7 @@ def _number_names(
 ) -> tuple[Ints, Ints, dict[int, int], list[Ints]]:
     """By roster value of the axis its row and its breakdown (-1 = none of these); by breakdown the row of those of whom
     nothing is known; and of each breakdown by school the row of each word."""
-    row_of_value, breakdown_of_value = [], []
+    row_of_value, breakdown_of_value = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     unknown: dict[int, int] = {}
     whole: dict[int, Ints] = {}
     for number, school in enumerate(axis.schools):

@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 ROSTER = "r"
+NO_YEAR_GROUP = -1
 NOW = FOREVER - 1
 """The knowledge time of someone who has been told everything."""
 LAST_DAY = date.max
@@ -100,6 +101,26 @@ class SchoolIndex:
     def year_groups(self) -> list[tuple[int, str]]:
         """The roster values that are year groups, with their names."""
         return [(place, value.name) for place, value in enumerate(self.values) if value.kind == "year-group"]
+
+    @cached_property
+    def year_group_names(self) -> Mapping[str, int]:
+        """The year groups, numbered."""
+        return {name: number for number, name in enumerate(dict.fromkeys(name for _, name in self.year_groups))}
+
+    @cached_property
+    def year_numbers(self) -> Ints:
+        """Of each roster value the number of the year group that it is, or NO_YEAR_GROUP."""
+        found = np.full(len(self.values), NO_YEAR_GROUP, np.int64)
+        for place, name in self.year_groups:
+            found[place] = self.year_group_names[name]
+        return found
+
+    @cached_property
+    def is_roll(self) -> Mask:
+        """Of each roster value whether it is the roll."""
+        found = np.zeros(len(self.values), np.bool_)
+        found[[self.roll] if self.roll >= 0 else []] = True
+        return found
 
     @cached_property
     def score_amounts(self) -> Ints:
