@@ -97,16 +97,7 @@ PROBLEM_TEXTS: dict[str, str] = {
     "unknown_cell": "A cell of an overview is INDEX:BAND or combined:PART; one of a matrix is BAND:BAND.",
     "invalid_year": "An academic year is written 2025/26.",
     "ends_before_starts": "The last day lies before the first.",
-    # of reports of objectives and single facts
-    "unknown_pupil": "No pupil of these schools has this id. The lists of every report give the ids.",
     "unknown_test": "There is no such test, or it was not defined then. GET /v1/tests lists them.",
-    "unknown_report": "Changes are looked at in one of the reports that the error lists.",
-    "unknown_column": "A column is a date, a group or the value of a characteristic.",
-    "too_many_columns": "The report does not show so many columns side by side; the error says how many.",
-    "too_many_abilities": "Multi-ability tracking shows one to four abilities.",
-    "own_year_needed": "Several groups at once are compared by the objectives of their own years: ability=own-year.",
-    "several_settings": "The pupils are banded by different cut-offs, and this report shows one set: narrow it, or give "
-    "the cut-offs as bands.",
     "invalid_month": "Months are written YYYY-MM.",
     "months_out_of_order": "Months rise, and each comes once.",
     "too_many_months": "Score tracking shows 1 to 12 months.",
@@ -118,8 +109,8 @@ PROBLEM_TEXTS: dict[str, str] = {
     "too_many_abilities": "Multi-ability tracking shows 1 to 4 abilities.",
     "unknown_column": "A column is @YYYY-MM-DD, group:NAME or characteristic:NAME:VALUE.",
     "too_many_columns": "One or two columns stand side by side.",
-    "several_settings": "The settings differ between the year groups or schools asked for, so that marks have no one set "
-    "of cut-offs: name one year group, or give bands.",
+    "several_settings": "The settings differ between the year groups or schools asked for, so that marks have no one "
+    "set of cut-offs: name one year group, or give bands.",
     "unknown_report": "No report of this name can be compared with itself or kept: overview, progress, matrix, …",
     "different_years": "The schools' academic years start in different months, so the months must be named.",
 }
