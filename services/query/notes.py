@@ -43,7 +43,7 @@ def _population_notes(reading: Reading, cohort: Cohort, population: Population) 
     if not schools:
         yield Note("no_schools", f"No school is a member of the trust on {on}.", "trust", population.trust or "")
         return
-    asked = [("year_group", RosterValue("year-group", name)) for name in population.year_groups]
+    asked = [("year_group", RosterValue("year-group", name)) for name in population.year_groups if name != NOT_KNOWN]
     asked += [("group", RosterValue("group", name)) for name in population.groups]
     asked += [
         ("filter", RosterValue("characteristic", name, value))
@@ -53,10 +53,9 @@ def _population_notes(reading: Reading, cohort: Cohort, population: Population) 
     ]
     unknown = [(kind, value) for kind, value in asked if not any(value in s.index.value_of for s in schools)]
     for kind, value in unknown:
-        if value.name != NOT_KNOWN:
-            shown = f"{value.name}:{value.value}" if value.value else value.name
-            detail = f"No pupil of these schools ever had {_WORDS[kind]} {shown}, as far as was known."
-            yield Note(f"unknown_{kind}", detail, kind, shown)
+        shown = f"{value.name}:{value.value}" if value.value else value.name
+        detail = f"No pupil of these schools ever had {_WORDS[kind]} {shown}, as far as was known."
+        yield Note(f"unknown_{kind}", detail, kind, shown)
     if cohort.size or unknown:
         return
     if not cohort.axis.on_roll(on).any():

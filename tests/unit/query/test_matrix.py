@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from services.domain.bands import parse_bands
@@ -150,3 +151,37 @@ def test_the_question_asks_for_both_dates_and_the_rosters_of_own_year() -> None:
         Moment(day("2025-08-31")),
         Moment(day("2025-11-30"), "maths"),
     }
+
+
+# --- Expectations, and the two kinds -----------------------------------------------------------------------------
+
+
+def test_those_below_at_are_counted_on_either_side_of_those_plotted() -> None:
+    missed = ask(make_school(PAIRS)).not_meeting
+    assert [(side.pupils, side.percent) for side in (missed.first, missed.second)] == [(3, 30), (3, 30)]
+    swapped = ask(make_school("SB>SA, B>At, none>SB")).not_meeting
+    assert [(side.pupils, side.percent) for side in (swapped.first, swapped.second)] == [(2, 100), (0, 0)]
+
+
+def ask_kind(school: HandMadeSchool, kind: str) -> Matrix:
+    request = msgspec.structs.replace(request_of(FIRST, SECOND), type=kind)
+    return matrix.answer(reading_of(school.reading()), request)
+
+
+def test_a_group_matrix_needs_subjects_that_are_tagged_with_year_groups() -> None:
+    school = HandMadeSchool("oak")
+    school.teach("first", {"a": ("Y3", "3", 1)})
+    school.teach("second", {"b": ("Stage 1", "", 1)})
+    school.enrol("ann", "3")
+    with pytest.raises(matrix.NotYearTagged) as refused:
+        ask_kind(school, "group")
+    assert (refused.value.side, refused.value.subject) == ("second", "second")
+    assert ask_kind(school, "ability").unplotted[0].pupils == 1
+    assert ask_kind(school, "").unplotted[0].pupils == 1
+
+
+def test_a_group_matrix_of_a_subject_that_nobody_teaches_is_answered() -> None:
+    school = HandMadeSchool("oak")
+    school.enrol("ann", "3")
+    answer = ask_kind(school, "group")
+    assert {note.code for note in answer.provenance.notes} == {"unknown_subject"}

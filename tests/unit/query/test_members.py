@@ -10,6 +10,7 @@ from services.domain.bands import parse_bands
 from services.domain.measures import parse_measure
 from services.query.answers import Listing, Members, Name, Value
 from services.query.reports import members
+from services.query.reports.listing import Paging, names_to_sort, page_of
 from services.query.requests import Clocks, MembersRequest, OverviewCellRef, OverviewRequest, Population, parse_cursor
 from tests.unit.query.hand_made import HandMadeSchool, day, reading_of
 from tests.unit.query.oak import make_oak
@@ -135,3 +136,46 @@ def test_names_are_absent_until_given_and_null_where_nothing_is_kept() -> None:
     decoded = msgspec.json.decode(msgspec.json.encode(named))["pupils"]
     assert [(one["reference"], one["name"]) for one in decoded] == [("r-1", "Amy Ash"), (None, None)]
     assert list(decoded[0]) == ["pupil", "reference", "name", "school", "year_group", "values"]
+
+
+# --- In an order -------------------------------------------------------------------------------------------------
+
+
+def read_all(sort: str, names: dict[tuple[str, str], str] | None = None, limit: int = 2) -> list[str]:
+    """Every page, one after the other."""
+    other = HandMadeSchool("a10")
+    other.teach("maths", {"m1": ("Y3", "3", 1)}, marks_max=100)
+    for pupil, mark in (("zed", 50), ("yan", 63)):
+        other.enrol(pupil, "3")
+        other.assess(pupil, "maths", "m1", mark, "2025-11-05")
+    reading = reading_of(other.reading("2026-02-28"), make_oak().reading("2026-02-28"))
+    overview = OverviewRequest(
+        Population(schools=("a10", "oak")), Clocks(day("2025-11-30")), (parse_measure(OWN_YEAR),), (CUT_OFFS,)
+    )
+    chosen = members.choose(reading, MembersRequest(overview))
+    seen, cursor = [], None
+    while True:
+        paging = Paging(limit, cursor, sort)
+        asked = set(names_to_sort(chosen, cursor))
+        assert len(asked) == 7
+        page = page_of(chosen, paging, names)
+        seen += [one.pupil for one in page.pupils]
+        if page.next is None:
+            return seen
+        cursor = parse_cursor(page.next)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_by_value_the_lowest_come_first_and_those_without_one_last(limit: int) -> None:
+    assert read_all("value", limit=limit) == ["cai", "zed", "amy", "ben", "yan", "dee", "eli"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_by_name_over_the_schools_and_those_without_one_last(limit: int) -> None:
+    given = {"amy": "Ann", "ben": "bob", "cai": "Bob", "dee": "ABE", "zed": "Cy", "yan": ""}
+    names = {("a10" if pupil in ("zed", "yan") else "oak", pupil): name for pupil, name in given.items()}
+    assert read_all("name", names, limit) == ["dee", "amy", "ben", "cai", "zed", "yan", "eli"]
+
+
+def test_without_names_the_order_is_that_of_the_schools() -> None:
+    assert read_all("name") == read_all("") == ["zed", "yan", "amy", "ben", "cai", "dee", "eli"]

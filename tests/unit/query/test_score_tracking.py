@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
 import pytest
 
 from services.domain.calendar import parse_months
@@ -177,3 +178,49 @@ def test_the_question_needs_the_months_the_start_and_with_then_the_rosters() -> 
     assert set(now.moments([index])) == {Moment(day("2025-10-31"), "maths"), Moment(day("2025-09-01"), "maths")}
     then = score_tracking.question(request_of(months="2025-10", members="then"))
     assert Moment(day("2025-10-31")) in set(then.moments([index]))
+
+
+# --- Targets -----------------------------------------------------------------------------------------------------
+
+
+def targets(rise: int | None, **more: object) -> dict[str, tuple[object, object]]:
+    answer = ask(make_oak(), target=rise, **more)
+    decoded = msgspec.json.decode(msgspec.json.encode(answer))["pupils"]
+    return {one["pupil"]: (one.get("target", "absent"), one.get("met", "absent")) for one in decoded}
+
+
+def make_started() -> HandMadeSchool:
+    school = HandMadeSchool("oak")
+    school.teach("maths", {"o": ("Y3", "3", 1)}, marks_max=100)
+    for pupil, start, end in (("ann", 40, 59), ("bob", 40, 60), ("cat", None, 60)):
+        school.enrol(pupil, "3")
+        for on, mark in (("2025-08-31", start), ("2025-11-10", end)):
+            if mark is not None:
+                school.assess(pupil, "maths", "o", mark, on)
+    school.enrol("dot", "3")
+    return school
+
+
+def test_a_target_is_the_start_and_the_expected_rise() -> None:
+    answer = ask(make_started(), target=20, as_at="2025-11-30")
+    found = {one.pupil: (one.target, one.met) for one in answer.pupils}
+    assert found == {"ann": (60, False), "bob": (60, True), "cat": (None, None), "dot": (None, None)}
+
+
+def test_it_is_met_by_the_last_month_that_has_begun() -> None:
+    early = ask(make_started(), target=0, as_at="2025-10-15")
+    assert {one.pupil: one.met for one in early.pupils if one.target is not None} == {"ann": True, "bob": True}
+    assert {one.met for one in ask(make_started(), target=1, as_at="2025-10-15").pupils} == {False, None}
+
+
+def test_without_a_target_nothing_is_said_of_one() -> None:
+    assert set(targets(None).values()) == {("absent", "absent")}
+    assert targets(10)["dee"] == (110, False)
+
+
+def test_by_value_is_by_the_last_month_that_has_begun() -> None:
+    listing = score_tracking.answer(
+        reading_of(make_started().reading()), request_of(as_at="2025-11-30", sort="value"), report="x/members"
+    )
+    assert [one.pupil for one in listing.answer.pupils] == ["ann", "bob", "cat", "dot"]
+    assert listing.answer.report == "x/members"
