@@ -21,18 +21,18 @@ Other = tuple[int, bytes, int, AnyFact]
 
 
 class FactBatch(msgspec.Struct, frozen=True):
-    """`assessed` with their `identities`, and the `others`."""
+    """`assessed` with their `identities` and the `slots` of their pupils, and the `others`."""
 
     assessed: list[Assessed]
     identities: list[bytes]
+    slots: list[int]
     others: list[Other]
 
 
 def read_batch(state: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> FactBatch:
     """The facts (offset, fact) that are new; gives slots."""
     identities = [identity_of(fact.event_id) for _, fact in records]
-    distinct = set(identities)
-    if len(distinct) < len(records) or not state.known.knows_none(distinct):
+    if not state.known.are_new(identities):
         new = list(_first_told(state, identities))
         records, identities = [records[place] for place in new], [identities[place] for place in new]
     places = [place for place, (_, fact) in enumerate(records) if type(fact) is not ObjectiveAssessed]
@@ -40,8 +40,7 @@ def read_batch(state: SchoolState, records: Sequence[tuple[int, AnyFact]]) -> Fa
     assessed: list[Any] = list(records)
     for place in reversed(places):
         del identities[place], assessed[place]
-    _give_slots(state, assessed, others)
-    return FactBatch(assessed, identities, others)
+    return FactBatch(assessed, identities, _give_slots(state, assessed, others), others)
 
 
 def _first_told(state: SchoolState, identities: Sequence[bytes]) -> Iterator[int]:
@@ -53,13 +52,15 @@ def _first_told(state: SchoolState, identities: Sequence[bytes]) -> Iterator[int
             yield place
 
 
-def _give_slots(state: SchoolState, assessed: Sequence[Assessed], others: Sequence[Other]) -> None:
-    """Pupils get their slots in the order in which the log names them."""
-    new = {fact.pupil for _, fact in assessed}.difference(state.slots)
+def _give_slots(state: SchoolState, assessed: Sequence[Assessed], others: Sequence[Other]) -> list[int]:
+    """Pupils get their slots in the order in which the log names them; those of the assessments are given back."""
     named: list[tuple[int, str]] = []
     for place, _, _, fact in others:
         named += [(2 * place, pupil) for pupil in pupils_named(fact) if pupil not in state.slots]
-    if new:
-        named += [(2 * place + 1, fact.pupil) for place, (_, fact) in enumerate(assessed) if fact.pupil in new]
+    pupils = [fact.pupil for _, fact in assessed]
+    slots = list(map(state.slots.get, pupils))
+    if None in slots:
+        named += [(2 * place + 1, pupils[place]) for place, slot in enumerate(slots) if slot is None]
     for _, pupil in sorted(named, key=lambda each: each[0]):
         state.slot_of(pupil)
+    return [state.slots[pupil] for pupil in pupils] if None in slots else slots  # type: ignore[return-value]

@@ -57,7 +57,7 @@ class Chains:
         found = self.find(heads)
         before = np.concatenate([rows[:1], rows[:-1]])
         before[starts] = row_of(found)
-        self._before.extend([-1] * rows.size)
+        self._before.frombytes(bytes(4 * rows.size))
         np.frombuffer(self._before, np.int32)[rows] = before
         whole = np.logical_and.reduceat(straight, starts) & ((found >= 0) | (found == ABSENT))
         last = rows[np.append(starts[1:], rows.size) - 1]
@@ -79,15 +79,11 @@ class Chains:
 
     def find(self, chains: Ints) -> Ints:
         """The same for many chains."""
+        self._sort_in_recent()
         if not self._chains.size:
-            found = np.full(chains.size, ABSENT)
-        else:
-            at = np.minimum(np.searchsorted(self._chains, chains), self._chains.size - 1)
-            found = np.where(self._chains[at] == chains, self._last[at], ABSENT)
-        if self._recent:
-            missing = np.flatnonzero(found == ABSENT)
-            found[missing] = [self._recent.get(chain, ABSENT) for chain in chains[missing].tolist()]
-        return found
+            return np.full(chains.size, ABSENT)
+        at = np.minimum(np.searchsorted(self._chains, chains), self._chains.size - 1)
+        return np.where(self._chains[at] == chains, self._last[at], ABSENT)
 
     def before(self, rows: Ints) -> Ints:
         """The row before each in its chain, or -1."""
@@ -120,25 +116,29 @@ class Chains:
         at = int(np.searchsorted(self._chains, chain))
         if at < self._chains.size and self._chains[at] == chain:
             self._last[at] = last
-        else:
-            self._recent[chain] = last
+            return
+        self._recent[chain] = last
+        if len(self._recent) > RECENT_MAX:
+            self._sort_in_recent()
 
     def _set_all(self, chains: Ints, last: Ints, there: Mask) -> None:
-        if self._recent and there.any():
-            there = there & ~np.isin(chains, np.fromiter(self._recent, np.int64, len(self._recent)))
-        old = np.flatnonzero(there)
-        self._last[np.searchsorted(self._chains, chains[old])] = last[old]
-        new = np.flatnonzero(~there)
-        self._recent.update(zip(chains[new].tolist(), last[new].tolist(), strict=True))
-        if len(self._recent) > RECENT_MAX:
-            self._sort_in()
+        self._last[np.searchsorted(self._chains, chains[there])] = last[there]
+        new = ~there
+        if np.count_nonzero(new) <= RECENT_MAX:
+            self._recent.update(zip(chains[new].tolist(), last[new].tolist(), strict=True))
+        else:
+            self._sort_in(chains[new], last[new])
 
-    def _sort_in(self) -> None:
-        recent = np.array(sorted(self._recent.items()), np.int64)
-        at = np.searchsorted(self._chains, recent[:, 0])
-        self._chains = np.insert(self._chains, at, recent[:, 0])
-        self._last = np.insert(self._last, at, recent[:, 1])
-        self._recent = {}
+    def _sort_in_recent(self) -> None:
+        if self._recent:
+            recent, self._recent = np.array([*self._recent.items()], np.int64), {}
+            self._sort_in(recent[:, 0], recent[:, 1])
+
+    def _sort_in(self, chains: Ints, last: Ints) -> None:
+        order = np.argsort(chains)
+        at = np.searchsorted(self._chains, chains[order])
+        self._chains = np.insert(self._chains, at, chains[order])
+        self._last = np.insert(self._last, at, last[order])
 
 
 def firsts(chains: Ints) -> Mask:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.detail import identity_of as identity_of
 from schemas.events import AnyFact
 from services.domain.standing import Told
+from services.projector.projections.timeline.references import References
 
 Ints = NDArray[np.int64]
 Ref = int
@@ -80,13 +81,13 @@ class AssessmentColumns:
         self.keys += key
         return len(self.slots) - 1
 
-    def extend(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
+    def extend(self, columns: Columns, identities: bytes, keys: bytes) -> int:
         """Add rows. Returns the number of the first."""
         first = len(self.slots)
         for column, more in zip(self._arrays(), columns, strict=True):
             column.frombytes(more.astype(f"={column.typecode}").tobytes())
-        self.identities += b"".join(identities)
-        self.keys += b"".join(keys)
+        self.identities += identities
+        self.keys += keys
         return first
 
     def columns(self, rows: Ints) -> Columns:
@@ -114,13 +115,15 @@ class AssessmentColumns:
 
 
 class Facts:
-    """All facts of a school, found by identity, by key and by chain."""
+    """All facts of a school, found by identity and by key."""
 
     def __init__(self) -> None:
         self.rows = AssessmentColumns()
         self.others: list[Kept] = []
-        self._by_identity: dict[bytes, Ref] = {}
-        self._by_key: dict[bytes, Ref | list[Ref]] = {}
+        self._by_identity = References(
+            lambda ref: self.other(ref).told.identity if ref < 0 else self.rows.identity(ref)
+        )
+        self._by_key = References(self.key)
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.others)
@@ -131,25 +134,22 @@ class Facts:
         self._index(row, identity, key)
         return row
 
-    def add_assessments(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
-        """Keep several assessments, whose keys are new. Returns the row of the first."""
+    def add_assessments(self, columns: Columns, identities: bytes, keys: bytes) -> int:
+        """Keep several assessments, with sixteen bytes of identity and key for each. Returns the row of the first."""
         first = self.rows.extend(columns, identities, keys)
-        refs = range(first, first + len(identities))
-        self._by_identity.update(zip(identities, refs, strict=True))
-        if any(key is not NO_KEY for key in keys):
-            self._by_key.update((key, ref) for key, ref in zip(keys, refs, strict=True) if key != NO_KEY)
-        return first
-
-    def load_assessments(self, columns: Columns, identities: Sequence[bytes], keys: Sequence[bytes]) -> int:
-        """Keep several assessments again, as they were kept before: a key may have come several times."""
-        first = self.rows.extend(columns, identities, keys)
-        for ref, (identity, key) in enumerate(zip(identities, keys, strict=True), first):
-            self._index(ref, identity, key)
+        self._by_identity.add_all(identities, first)
+        if keys.strip(b"\0"):
+            nameless = ~np.frombuffer(keys, np.int64).reshape(-1, 2).any(axis=1)
+            if not nameless.any():
+                self._by_key.add_all(keys, first)
+            else:
+                for place in np.flatnonzero(~nameless).tolist():
+                    self._by_key.add(keys[16 * place : 16 * place + 16], first + place)
         return first
 
     def families(self) -> Iterator[list[Ref]]:
         """The facts of each key that was told more than once."""
-        return (refs for refs in self._by_key.values() if not isinstance(refs, int))
+        return self._by_key.shared()
 
     def add_other(self, kept: Kept) -> Ref:
         """Keep any other fact."""
@@ -174,38 +174,28 @@ class Facts:
 
     def family(self, key: bytes) -> tuple[Ref, ...]:
         """All facts of a key."""
-        found = self._by_key.get(key, ()) if key != NO_KEY else ()
-        return (found,) if isinstance(found, int) else tuple(found)
+        return self._by_key.find(key) if key != NO_KEY else ()
 
     def is_known(self, identity: bytes) -> bool:
         """Whether there is a fact of this identity."""
-        return identity in self._by_identity
+        return bool(self._by_identity.find(identity))
 
-    def knows_none(self, identities: set[bytes]) -> bool:
-        """Whether there is no fact of any of these identities."""
-        return identities.isdisjoint(self._by_identity)
+    def are_new(self, identities: Sequence[bytes]) -> bool:
+        """Whether these differ and there is no fact of any of them; False may be an error, True never is."""
+        return self._by_identity.are_new(identities)
 
     def is_told(self, key: bytes) -> bool:
-        """Whether there is any fact of a key, which is not NO_KEY."""
-        return key in self._by_key
+        """Whether there is any fact of a key."""
+        return bool(self.family(key))
 
     def find(self, identity: bytes) -> Ref | None:
         """The fact of this identity."""
-        return self._by_identity.get(identity)
+        return next(iter(self._by_identity.find(identity)), None)
 
     def _index(self, ref: Ref, identity: bytes, key: bytes) -> None:
-        self._by_identity[identity] = ref
+        self._by_identity.add(identity, ref)
         if key != NO_KEY:
-            self._index_key(ref, key)
-
-    def _index_key(self, ref: Ref, key: bytes) -> None:
-        found = self._by_key.get(key)
-        if found is None:
-            self._by_key[key] = ref
-        elif isinstance(found, int):
-            self._by_key[key] = [found, ref]
-        else:
-            found.append(ref)
+            self._by_key.add(key, ref)
 
 
 def key_of(key: str) -> bytes:

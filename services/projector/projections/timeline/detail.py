@@ -85,13 +85,9 @@ def _load_chunk(state: SchoolState, chunk: Chunk) -> None:
         )
     )
     if columns.slots.size:
-        first = state.known.load_assessments(columns, _sixteens(chunk.identities), _sixteens(chunk.keys))
+        first = state.known.add_assessments(columns, chunk.identities, chunk.keys)
         keep_loaded(state, columns, first)
     for offset, data in chunk.others:
         fact = decode_fact(data)
         state.keep(fact, Told(identity_of(fact.event_id), int(fact.recorded_at.timestamp()), offset))
     state.boundaries.update(chunk.boundaries)
-
-
-def _sixteens(data: bytes) -> list[bytes]:
-    return [data[at : at + 16] for at in range(0, len(data), 16)]

@@ -50,7 +50,7 @@ class SchoolFold:
                 self.fold(offset, fact)
             return
         batch = read_batch(self.state, records)
-        run = Run(self.state, batch.assessed, batch.identities)
+        run = Run(self.state, batch.assessed, batch.identities, batch.slots)
         for before, identity, offset, fact in batch.others:
             run.read(before)
             if run.waits and reach.ends_run(self.state, run, fact):

@@ -37,13 +37,15 @@ class Run:
     where blocks begin is told by each step, so the steps of a chain keep their order.
     """
 
-    def __init__(self, state: SchoolState, facts: Sequence[Assessed], identities: Sequence[bytes]) -> None:
+    def __init__(
+        self, state: SchoolState, facts: Sequence[Assessed], identities: Sequence[bytes], slots: Sequence[int]
+    ) -> None:
         self._state = state
         self.facts = facts
         self.identities = identities
         self.keys = [key_of(fact.key) if fact.key else NO_KEY for _, fact in facts]
         self._keyed = any(key is not NO_KEY for key in self.keys)
-        self.columns = _columns(state, facts)
+        self.columns = _columns(state, facts, slots)
         self.folded = self._read = 0
         self._plain = np.ones(len(facts), bool)
         self._entangled: set[int] = set()
@@ -109,13 +111,13 @@ class Run:
             self._keys_read.add(key)
 
 
-def _columns(state: SchoolState, facts: Sequence[Assessed]) -> Columns:
-    """The facts as columns; their pupils have slots, objectives and states that are new get their indices here."""
+def _columns(state: SchoolState, facts: Sequence[Assessed], slots: Sequence[int]) -> Columns:
+    """The facts as columns; objectives and states that are new get their indices here."""
     told = [fact for _, fact in facts]
-    objectives = state.objectives_of([(fact.subject, fact.objective) for fact in told])
+    objectives = state.objectives_of([fact.subject for fact in told], [fact.objective for fact in told])
     states = state.states_of([fact.state for fact in told])
     return Columns(
-        np.array([state.slots[fact.pupil] for fact in told], np.int64),
+        np.array(slots, np.int64),
         np.array(objectives, np.int64) << 32 | np.array(states, np.int64),
         np.array([fact.assessed_on.toordinal() for fact in told], np.int64),
         np.array([fact.sequence for fact in told], np.int64),
@@ -244,4 +246,4 @@ def _keep(state: SchoolState, run: Run, told: Columns, taken: Ints) -> None:
     if taken.size < len(identities):
         places = taken.tolist()
         identities, keys = [identities[place] for place in places], [keys[place] for place in places]
-    state.known.add_assessments(told.take(taken), identities, keys)
+    state.known.add_assessments(told.take(taken), b"".join(identities), b"".join(keys))

@@ -124,15 +124,17 @@ class SchoolState:
             self.states.append(state)
         return index
 
-    def objectives_of(self, named: Sequence[tuple[str, str]]) -> list[int]:
-        """The same for many (subject, objective)."""
-        found = [self.objective_index.get(each) for each in named]
-        return [self.objective_of(*each) if index is None else index for each, index in zip(named, found, strict=True)]
+    def objectives_of(self, subjects: Sequence[str], objectives: Sequence[str]) -> list[int]:
+        """The same for many, a subject and an objective each."""
+        found = list(map(self.objective_index.get, zip(subjects, objectives, strict=True)))
+        if None in found:
+            return [self.objective_of(*each) for each in zip(subjects, objectives, strict=True)]
+        return found  # type: ignore[return-value]  # mypy does not see that None is not in it
 
     def states_of(self, named: Sequence[str]) -> list[int]:
         """The same for many states."""
-        found = [self.state_index.get(each) for each in named]
-        return [self.state_of(each) if index is None else index for each, index in zip(named, found, strict=True)]
+        found = list(map(self.state_index.get, named))
+        return [self.state_of(each) for each in named] if None in found else found  # type: ignore[return-value]
 
     def score_of(self, score: str) -> int:
         """The index of a test's score or a judgement's value, given now if it is new."""
