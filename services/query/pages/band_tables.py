@@ -48,14 +48,14 @@ COMBINED = ("working_at_or_above", "not_working_at", "incomplete")
 _WORKING = (BAND_COLOURS["above"], BAND_COLOURS["below"])
 
 
-def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object] | None, id: str) -> Table:
-    """The table of one measure, with its chart and its legend."""
-    rows = shown.answer.rows
+def measure_table(shown: Shown, index: int, title: str, id: str, said: str = "at or above expectations") -> Table:
+    """The table of one measure, with its chart and its legend. `said`: what those in At, Above and Sig Above are."""
+    rows, measure = shown.answer.rows, shown.answer.measures[index]
     whole = rows[0].cells[index]
     return Table(
         title=title,
         of=of_words(shown),
-        sentence=_sentence(title, rows[0], whole),
+        sentence=_sentence(title, whole, said),
         head=(
             Column(text="Pupils in"),
             Column(text="Pupils", number=True),
@@ -65,7 +65,7 @@ def measure_table(shown: Shown, index: int, title: str, bands: Sequence[object] 
         ),
         rows=tuple(_row(shown, row, _cells(shown, row, index, title), row.cells[index].of) for row in rows),
         chart=_chart(shown, index, title, id),
-        legend=legend(shown, title, shown.answer.measures[index].id, bands, shown.answer.provenance.as_at),
+        legend=legend(shown, measure_label(measure.id), measure.id, measure.bands, shown.answer.provenance.as_at),
     )
 
 
@@ -81,7 +81,7 @@ def combined_table(shown: Shown) -> Table:
     return Table(
         title="Combined",
         of=f"At or above in {every}. {of_words(shown)}",
-        sentence=said if first.working_at_or_above is not None else "",
+        sentence=said if first.working_at_or_above is not None and rows[0].pupils else "",
         head=(
             Column(text="Pupils in"),
             Column(text="Pupils", number=True),
@@ -152,15 +152,15 @@ def within(row: Any) -> str:
     return parent if isinstance(parent, str) else ""
 
 
-def _sentence(title: str, row: Any, cell: Any) -> str:
+def _sentence(title: str, cell: Any, words: str) -> str:
     """What the first row says, for who does not read tables."""
     counts = msgspec.structs.asdict(cell.counts)
     if any(count is None for count in counts.values()) or not cell.of:
         return ""
     met = sum(counts[band] for band in BAND_IDS[2:])
     missed = sum(counts[band] for band in BAND_IDS[:2])
-    said = f"In {title[:1].lower()}{title[1:]}, {met} of {pupils_words(cell.of)} are at or above expectations"
-    said += f" and {missed} below them ({counts['sig_below']} significantly)."
+    said = f"{title}: {met} of {pupils_words(cell.of)} {'is' if met == 1 else 'are'} {words}"
+    said += f", {missed} below ({counts['sig_below']} significantly)."
     if cell.no_data:
         said += f" {pupils_words(cell.no_data)} have no data." if cell.no_data > 1 else " 1 pupil has no data."
     return said
@@ -203,14 +203,13 @@ def _combined_cells(shown: Shown, row: Any) -> tuple[Cell, ...]:
 
 
 def _cell(shown: Shown, row: Any, title: str, cell: str, pupils: int | None, percent: int | None) -> Cell:
-    said = "" if percent is None else f" {percent} percent,"
-    word = CELL_WORDS[cell.partition(":")[2]]
+    text, word = count_and_percent(pupils, percent), CELL_WORDS[cell.partition(":")[2]]
     parent = within(row)
     href = shown.members(("row", row.row), *([("in", parent)] if parent else []), ("cell", cell))
     return Cell(
-        text=count_and_percent(pupils, percent),
+        text=text,
         href="" if pupils is None else href,
-        label=f"{pupils} pupils,{said} {word}, {row_label(row.row, shown.schools)}, {title}: show pupils",
+        label=f"{text} pupils, {word}, {row_label(row.row, shown.schools)}, {title}: show pupils",
         tone="quiet" if pupils == 0 else "",
         number=True,
     )

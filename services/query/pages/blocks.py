@@ -165,7 +165,7 @@ def stack(parts: list[tuple[tuple[str, str], int, str, str, str]]) -> tuple[Segm
                     start=round(start, 2),
                     length=round(length, 2),
                     text=text,
-                    label=label,
+                    label=f"{text}: {label}",  # what is read out begins with what is seen
                     href=href,
                 )
             )

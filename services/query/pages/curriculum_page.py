@@ -86,11 +86,12 @@ def _row(shown: Shown, row: Any, states: Sequence[tuple[str, str]]) -> Row:
     for index, cell in enumerate(row.cells):
         for state, word in (*states, (NONE, "Not assessed")):
             pupils = cell.none if state == NONE else cell.counts.get(state, 0)
+            text = count_and_percent(pupils, None if state == NONE else cell.percents.get(state))
             cells.append(
                 Cell(
-                    text=count_and_percent(pupils, None if state == NONE else cell.percents.get(state)),
+                    text=text,
                     href="" if pupils is None else shown.members(("row", row.row), ("cell", f"{index}:{state}")),
-                    label=f"{pupils} pupils, {word}, {_name(row)}: show pupils",
+                    label=f"{text} pupils, {word}, {_name(row)}: show pupils",
                     tone="quiet" if pupils == 0 else "",
                     number=True,
                 )

@@ -30,6 +30,7 @@ _BOXES_OF = {bands: boxes for boxes, bands in _BANDS_OF.items()}
 _DAYS_OF = {"first_day": "first", "second_day": "second"}
 _NUMBERED = re.compile(r"(?:measure|cut_offs)_[1-9]")
 _WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?")
+_INSTANTS = ("as_known_at", "known_from")
 _RULE_ROWS = 5
 
 Fields = Mapping[str, tuple[str, ...]]
@@ -92,10 +93,10 @@ def fields_of_parameters(pairs: Pairs) -> dict[str, tuple[str, ...]]:
         start = EXAMPLE_CUT_OFFS if bands != "start_bands" else ("",) * CUT_OFFS  # without its own: those of the end
         fields[boxes] = boxes_of(fields[bands][0]) if bands in fields else start
     banded = {"bands", *_BOXES_OF} & fields.keys()
-    if pairs and not banded and "settings" not in fields:
+    asked = {"measure", "first", "subject"} & fields.keys()
+    if asked and not banded and "settings" not in fields:
         fields["settings"] = (OWN_SETTINGS,)
-    if "as_known_at" in fields:
-        fields["as_known_at"] = (wall_time(fields["as_known_at"][0]),)
+    fields |= {name: (wall_time(fields[name][0]),) for name in _INSTANTS if name in fields}
     if "column" in fields:
         columns = fields["column"]
         fields["column_day"] = tuple(column[1:] for column in columns if column.startswith("@"))
@@ -128,7 +129,7 @@ def _is_parameter(name: str) -> bool:
 def _parameter(name: str, value: str, days: Mapping[str, str]) -> tuple[str, str]:
     if name in days:
         return name, f"{value}@{days[name]}"
-    if name == "as_known_at" and _WALL_TIME.fullmatch(value):
+    if name in _INSTANTS and _WALL_TIME.fullmatch(value):
         try:
             instant = datetime.fromisoformat(value).replace(tzinfo=WALL_CLOCK).astimezone(UTC)
         except (ValueError, OverflowError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from services.query.pages.addresses import Pairs, many, one
 from services.query.pages.band_tables import legend
@@ -40,7 +39,7 @@ def _show(shown: Shown) -> Sequence[Block]:
         ),
         strong=True,
     )
-    given = bool(many(shown.pairs, "bands") or many(shown.pairs, "settings") or answer.provenance.settings)
+    bands = answer.bands
     return [
         Table(
             title=table.title,
@@ -48,14 +47,9 @@ def _show(shown: Shown) -> Sequence[Block]:
             head=table.head,
             rows=(means, *table.rows),
             notes=table.notes,
-            legend=legend(shown, table.title, measures[0], _bands(shown)) if given else None,
+            legend=legend(shown, table.title, measures[0], bands[0]) if bands else None,
         )
     ]
-
-
-def _bands(shown: Shown) -> list[Any] | None:
-    text = one(shown.pairs, "bands")
-    return [int(cut) if cut.strip().isdecimal() else cut.strip() for cut in text.split(",")] if text else None
 
 
 def _columns(pairs: Pairs) -> list[str]:

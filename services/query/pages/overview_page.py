@@ -16,7 +16,7 @@ from services.query.pages.wording import measure_label
 def _show(shown: Shown) -> Sequence[Block]:
     answer: Overview = shown.answer
     tables = [
-        measure_table(shown, index, measure_label(measure.id), measure.bands, f"measure-{index + 1}")
+        measure_table(shown, index, measure_label(measure.id), f"measure-{index + 1}")
         for index, measure in enumerate(answer.measures)
     ]
     return [*tables, combined_table(shown)]

@@ -18,6 +18,7 @@ from services.query.pages.page import Page, Shown
 from services.query.pages.sections import BREAKDOWN, DATES, DENOMINATOR, MEASURES, PUPILS, SETTINGS, THEN
 from services.query.pages.wording import BANDS, HIDDEN, long_date, measure_label, pupils_words
 
+_SAID = "making the progress expected or more"
 _ENDS = {"no_start": "no data at the start", "no_end": "no data at the end"}
 
 
@@ -26,7 +27,7 @@ def _show(shown: Shown) -> Sequence[Block]:
     blocks: list[Block] = []
     for index, measure in enumerate(answer.measures):
         title = measure_label(measure.id)
-        blocks.append(measure_table(shown, index, f"Progress in {title}", measure.bands, f"progress-{index + 1}"))
+        blocks.append(measure_table(shown, index, f"Progress in {title}", f"progress-{index + 1}", _SAID))
         blocks.append(_ends(shown, index, title))
         start = measure.start_bands
         if start != measure.bands:
@@ -47,11 +48,7 @@ def _ends(shown: Shown, index: int, title: str) -> Table:
         )
         for row, band in enumerate(BANDS)
     ]
-    notes = [
-        f"{pupils_words(getattr(cell, end))} with {words}."
-        for end, words in _ENDS.items()
-        if getattr(cell, end) is not None
-    ]
+    notes = [f"{pupils_words(getattr(cell, end))} with {words}." for end, words in _ENDS.items() if getattr(cell, end)]
     return Table(
         title=f"From start to end: {title}",
         of=f"Down: {long_date(answer.start)}. Across: {long_date(answer.provenance.as_at)}. {shown.of}",

@@ -229,8 +229,12 @@ def _session_pages(site: Site) -> list[HTTPRouteHandler]:
 
 def _open_pages(site: Site) -> list[HTTPRouteHandler]:
     @get("/how-scores-are-calculated", name="rules page")
-    async def show_rules() -> Response[bytes]:
-        return _page(render("how.html", who=""), private=False)
+    async def show_rules(request: PageRequest) -> Response[bytes]:
+        try:
+            access = await sessions.access_of_request(request, site.keyring)
+        except Problem:
+            return _page(render("how.html", who=""))
+        return _page(_render("how.html", access))
 
     @get("/problems", name="problems page")
     async def show_problems() -> Response[bytes]:

@@ -10,8 +10,15 @@ PUPILS = Section(
         Field(kind="schools", name="school", label="Schools"),
         Field(kind="trust", name="trust", label="Or a whole trust"),
         Field(kind="year_groups", name="year_group", label="Year groups", hint="None ticked: all of them."),
-        Field(kind="groups", name="group", label="Classes and groups", hint="Leave empty for all."),
+        Field(kind="groups", name="group", label="Classes and groups", hint="None: all of them."),
         Field(kind="filters", name="filter", label="Only pupils with"),
+    ),
+)
+PUPILS_OF_SCHOOLS = Section(
+    title="Which schools",
+    fields=(
+        Field(kind="schools", name="school", label="Schools"),
+        Field(kind="trust", name="trust", label="Or a whole trust"),
     ),
 )
 SCHOOL = Section(title="Which school", fields=(Field(kind="schools", name="school", label="School"),))

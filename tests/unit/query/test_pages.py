@@ -233,7 +233,7 @@ def test_every_number_leads_to_its_pupils_and_is_read_out_in_words() -> None:
     tables = [link for link in links if not link["aria-label"].startswith("chart")]
     assert len({link["href"] for link in tables}) == rows * 7 + rows * 3 + rows
     at = next(link for link in links if "cell=0%3Aat" in link["href"] and "row=whole" in link["href"])
-    assert at["aria-label"] == "2 pupils, 40 percent, At, All pupils, Maths, Y3, overall %: show pupils"
+    assert at["aria-label"] == "2 (40%) pupils, At, All pupils, Maths, Y3, overall %: show pupils"
     asked = parse_qsl(urlsplit(at["href"]).query)
     assert asked == [*PAIRS, ("row", "whole"), ("cell", "0:at")]
     assert "2 (40%)" in page.text
