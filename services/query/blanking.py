@@ -51,7 +51,10 @@ def _blank(value: Any, pointers: Sequence[Pointer]) -> Any:
 
 
 def _inside(value: Any, pointers: Sequence[Pointer]) -> Any:
-    return None if () in pointers else _blank(value, pointers)
+    if () not in pointers:
+        return _blank(value, pointers)
+    is_list_of_pupils = isinstance(value, list) and all(isinstance(each, msgspec.Struct) for each in value)
+    return [] if is_list_of_pupils else None
 
 
 def _at(value: Any, pointer: Pointer) -> Any:

@@ -45,7 +45,7 @@ from services.query.requests import (
     ScoreTrackingRequest,
 )
 from services.query.scope import ViewsUnavailable
-from services.query.sheets import SHEETS
+from services.query.sheets import SHEETS, WITHOUT_PUPILS
 from services.query.suppression import Suppression
 from services.runtime.observability import QUERY_SECONDS
 
@@ -70,6 +70,8 @@ def answering(report: str) -> Callable[[Answer[Q, R]], Answer[Q, R]]:
                 within = tuple(sorted(access.groups))
                 asked = msgspec.structs.replace(asked, request=_within(asked.request, within)) if within else asked
                 asked = await reporting.bound(asked)
+                if report in WITHOUT_PUPILS:
+                    return await answer(reporting, _seeing(access), asked)
                 if access.sees_pupils or report not in SHEETS:
                     access.require_pupils()
                     return await answer(reporting, access, asked)
@@ -81,7 +83,7 @@ def answering(report: str) -> Callable[[Answer[Q, R]], Answer[Q, R]]:
 
 
 async def _suppressed(report: str, answer: Answer[Q, R], reporting: Reporting, access: Access, asked: Asked[Q]) -> R:
-    seeing = msgspec.structs.replace(access, can=access.can | {"small_numbers"})
+    seeing = _seeing(access)
 
     async def ask(request: Any) -> Any:
         return await answer(reporting, seeing, msgspec.structs.replace(asked, request=request))
@@ -92,6 +94,11 @@ async def _suppressed(report: str, answer: Answer[Q, R], reporting: Reporting, a
     suppression = Suppression(ask, read, access, reporting.small_numbers)
     suppressed: R = await suppression.answer(report, asked.request)
     return suppressed
+
+
+def _seeing(access: Access) -> Access:
+    """The key as of somebody to whom nothing is hidden: for what is hidden afterwards, or says nothing of pupils."""
+    return msgspec.structs.replace(access, can=access.can | {"small_numbers"})
 
 
 def _within(asked: Any, groups: tuple[str, ...]) -> Any:

@@ -14,6 +14,7 @@ import msgspec
 
 from services.domain.bands import BAND_IDS
 from services.query.blanking import Pointer
+from services.query.requests import By
 
 Tree = Mapping[str, Any]
 ALL = "pupils"
@@ -54,8 +55,16 @@ class Line(msgspec.Struct, frozen=True):
     closed: tuple[Pointer, ...] = ()
 
 
-Sheet = Callable[[Tree, bool], list[Line]]
-"""The lines of an answer; the second argument: whether `of` leaves out pupils without data."""
+class Sheet(msgspec.Struct, frozen=True):
+    """How a report is laid out: the lines of an answer (the second argument: whether `of` leaves out pupils without
+    data), and its breakdowns where the request names none. `narrowed`: whether it may be asked of a part of a school.
+    """
+
+    lines: Callable[[Tree, bool], list[Line]]
+    by: tuple[By, ...] = ()
+    then: tuple[By, ...] = ()
+    narrowed: bool = True
+
 
 _MET = BAND_IDS[2:]
 _MISSED = BAND_IDS[:2]
@@ -98,9 +107,6 @@ def matrix_sheet(tree: Tree, _: bool) -> list[Line]:
     return [Line("whole", "", (), (Block("matrix", {ALL: made.pop(ALL), **items, **made}, tuple(sums), derived),))]
 
 
-SHEETS: Mapping[str, Sheet] = {"overview": rows_sheet, "progress": rows_sheet, "matrix": matrix_sheet}
-
-
 def _row_line(row: Tree, at: Pointer, with_data: bool) -> Line:
     cells = row["cells"]
     combined = row.get("combined")
@@ -125,17 +131,18 @@ def _bands_block(cell: Tree, at: Pointer, pupils: int, row: Pointer, with_data: 
     """Bands, no data, not applicable and codes outside: together all pupils of the row."""
     items = {band: Item(cell["counts"][band], frozenset((band,)), (*at, "counts", band)) for band in BAND_IDS}
     outside = {f"excluded {code}": ("excluded", code) for code in cell.get("excluded") or {}}
-    for name, path in {"no_data": ("no_data",), "not_applicable": ("not_applicable",), **outside}.items():
+    apart = _codes_apart(cell, with_data)
+    for name, path in {"no_data": ("no_data",), "not_applicable": ("not_applicable",), **outside, **apart}.items():
         items[name] = Item(_at(cell, path), frozenset((name,)), (*at, *path))
     left_out = ["not_applicable", *outside]
-    counted = [*BAND_IDS, *([] if with_data else ["no_data"])]
+    counted = [*BAND_IDS, *apart, *([] if with_data else ["no_data"])]
     sums: list[tuple[str, tuple[str, ...]]] = []
     made = {"of": Item(cell["of"], frozenset(counted), (*at, "of"))}
     derived = [Derived((*at, "percents", band), (band, "of")) for band in BAND_IDS]
     derived.append(Derived((*at, "no_data_percent"), ("no_data", *left_out)))
     if combined is not None:
         in_row: Pointer = (*row, "combined")
-        missed = (*_MISSED, "no_data")
+        missed = (*_MISSED, *apart, "no_data")
         made["met"] = Item(combined["working_at_or_above"], frozenset(_MET), (*in_row, "working_at_or_above"))
         made["missed"] = Item(combined["not_working_at"], frozenset(missed), (*in_row, "not_working_at"))
         made["incomplete"] = Item(combined["incomplete"], frozenset(("no_data",)), (*in_row, "incomplete"))
@@ -146,8 +153,15 @@ def _bands_block(cell: Tree, at: Pointer, pupils: int, row: Pointer, with_data: 
     return Block(str(at[-1]), {ALL: everybody, **items, **made}, tuple(sums), tuple(derived))
 
 
+def _codes_apart(cell: Tree, with_data: bool) -> dict[str, tuple[str, str]]:
+    """The codes that count, where they stand in no band and are not among those without data."""
+    coded = cell.get("coded") or {}
+    in_bands = sum(cell["counts"].values()) + (0 if with_data else cell["no_data"])
+    return {f"coded {code}": ("coded", code) for code in coded} if cell["of"] - in_bands == sum(coded.values()) else {}
+
+
 def _coded(cell: Tree, at: Pointer, row: Tree, in_row: Pointer) -> Iterator[Block]:
-    """Codes that count as nothing achieved stand in a band already; each divides the pupils of the row in two."""
+    """A code that counts as nothing achieved divides the pupils of the row in two, wherever else it stands."""
     for code, count in (cell.get("coded") or {}).items():
         items = {
             ALL: Item(row["pupils"], frozenset(("coded", "others")), (*in_row, "pupils")),
@@ -198,3 +212,151 @@ def _at(tree: Any, path: Sequence[str]) -> int:
     for step in path:
         tree = tree[step]
     return int(tree)
+
+
+# --- External data, the profile, the curriculum ------------------------------------------------------------------
+
+
+def external_sheet(tree: Tree, _: bool) -> list[Line]:
+    """Rows of measures of a test: scores, codes, who met what is expected."""
+    return [
+        Line(
+            row["row"],
+            "",
+            ("rows", number),
+            tuple(
+                _test_block(each, row["pupils"], ("rows", number), ("rows", number, "measures", place))
+                for place, each in enumerate(row["measures"])
+            ),
+        )
+        for number, row in enumerate(tree["rows"])
+    ]
+
+
+def _test_block(measure: Tree, pupils: int, row: Pointer, at: Pointer) -> Block:
+    scores = {f"={score}": ("distribution", score) for score in measure["distribution"]}
+    coded = {f"coded {code}": ("coded", code) for code in measure["coded"]}
+    excluded = {f"excluded {code}": ("excluded", code) for code in measure["excluded"]}
+    paths: dict[str, tuple[str, ...]] = {**scores, **coded, **excluded}
+    paths |= {"no_data": ("no_data",), "not_applicable": ("not_applicable",)}
+    items = {name: Item(_at(measure, path), frozenset((name,)), (*at, *path)) for name, path in paths.items()}
+    known = sum(item.pupils for name, item in items.items() if name not in excluded and name != "not_applicable")
+    items["rest"] = Item(measure["of"] - known, frozenset(("rest",)))
+    in_scope = (*scores, *coded, "no_data", "rest")
+    made = {"scores": _sum_of(items, list(scores), (*at, "scores")), "of": _sum_of(items, in_scope, (*at, "of"))}
+    sums = [("scores", tuple(scores)), ("of", in_scope), (ALL, ("of", *excluded, "not_applicable"))]
+    derived = [Derived((*at, "mean"), ("scores", *scores))]
+    if measure["met"] is not None:
+        reached = _reaching(measure)
+        made["met"] = Item(measure["met"], frozenset(reached), (*at, "met"))
+        made["missed"] = Item(measure["of"] - measure["met"], made["of"].cells - made["met"].cells)
+        sums = [("met", reached), *sums, ("of", ("met", "missed"))] if reached else [("of", ("met", "missed")), *sums]
+        derived.append(Derived((*at, "percent"), ("met", "of")))
+        if measure["national"] is not None:
+            derived.append(Derived((*at, "national", "pupils_above"), ("met", "of")))
+    everybody = Item(pupils, frozenset(items), (*row, "pupils"))
+    return Block(measure["id"], {ALL: everybody, **items, **made}, tuple(sums), tuple(derived))
+
+
+def _reaching(measure: Tree) -> tuple[str, ...]:
+    """The scores of those who met what is expected: the highest ones, if they add up to them."""
+    reached: list[str] = []
+    pupils = 0
+    for score, count in reversed(measure["distribution"].items()):
+        if pupils >= measure["met"]:
+            break
+        reached.append(f"={score}")
+        pupils += count
+    return tuple(reached) if pupils == measure["met"] else ()
+
+
+def gld_sheet(tree: Tree, _: bool) -> list[Line]:
+    """Rows of the profile; the pupils beside them are closed."""
+    closed: tuple[Pointer, ...] = (("pupils",), ("total",), ("next",))
+    found = []
+    for number, row in enumerate(tree["rows"]):
+        at: Pointer = ("rows", number)
+        names = {"gld": "yes", "incomplete": "incomplete", "exempt": "exempt"}
+        items = {name: Item(row[name], frozenset((cell,)), (*at, name)) for name, cell in names.items()}
+        below = row["pupils"] - sum(item.pupils for item in items.values())
+        items["below"] = Item(below, frozenset(("below",)))
+        judged = ("gld", "below", "incomplete") if row["of"] == row["pupils"] - row["exempt"] else ("gld", "below")
+        made = {ALL: _sum_of(items, list(items), (*at, "pupils")), "of": _sum_of(items, judged, (*at, "of"))}
+        sums = (("of", judged), (ALL, tuple(items)))
+        means = (Derived((*at, name), (ALL, "of", *items)) for name in ("mean_total", "mean_expected"))
+        derived = (Derived((*at, "percent"), ("gld", "of")), *means)
+        block = Block("profile", {ALL: made.pop(ALL), **items, **made}, sums, derived)
+        found.append(Line(row["row"], "", at, (block,), closed))
+    return found
+
+
+def curriculum_sheet(tree: Tree, _: bool) -> list[Line]:
+    """A line for each column, with a block for each row."""
+    lines = []
+    for number, column in enumerate(tree["columns"]):
+        pupils: Pointer = ("columns", number, "pupils")
+        blocks = [
+            _objective_block(row, column["pupils"], pupils, ("rows", place, "cells", number), number)
+            for place, row in enumerate(tree["rows"])
+        ]
+        everybody = Item(column["pupils"], frozenset(("inside", "outside")), pupils)
+        outside = Item(tree["outside"], frozenset(("outside",)), ("outside",))
+        inside = Item(column["pupils"] - tree["outside"], frozenset(("inside",)))
+        if len(tree["columns"]) == 1:
+            items = {ALL: everybody, "outside": outside, "inside": inside}
+            blocks.append(Block("column", items, ((ALL, ("inside", "outside")),)))
+        else:  # it is of no column
+            blocks.append(Block("column", {ALL: everybody}, ()))
+            apart = msgspec.structs.replace(blocks[-1], name="outside", items={ALL: outside})
+            lines += [] if number else [Line("outside", "", (), (apart,))]
+        lines.append(Line(f"column:{number}", "", (), tuple(blocks)))
+    return lines
+
+
+def _objective_block(row: Tree, pupils: int, everybody: Pointer, at: Pointer, column: int) -> Block:
+    """An objective divides the pupils of the column; of a strand it is assessments that are counted."""
+    cell = row["cells"][column]
+    items = {
+        f"={state}": Item(count, frozenset((f"={state}",)), (*at, "counts", state))
+        for state, count in cell["counts"].items()
+    }
+    items["none"] = Item(cell["none"], frozenset(("none",)), (*at, "none"))
+    told = tuple(items)
+    is_objective = row["row"].startswith("objective:")
+    counted = sum(item.pupils for item in items.values())
+    items["outside"] = Item(max(pupils - counted, 0) if is_objective else 0, frozenset(("outside",)))
+    of = Item(pupils if is_objective else counted, frozenset(items), everybody if is_objective else None)
+    shares = (Derived((*at, "percents", state), told) for state in cell["percents"])
+    mean = (Derived((*at, "mean", part), told) for part in ("percent", "numerator", "denominator", "pupils"))
+    return Block(row["row"], {ALL: of, **items}, ((ALL, (*told, "outside")),), (*shares, *mean))
+
+
+def recording_sheet(tree: Tree, _: bool) -> list[Line]:
+    """Schools and their classes, with a block for each subject."""
+    blocks: dict[tuple[str, str], list[Block]] = {}
+    for number, row in enumerate(tree["rows"]):
+        at: Pointer = ("rows", number)
+        school = f"school:{row['school'].replace('%', '%25').replace(':', '%3A')}"
+        key = ("", school) if row["row"] == "whole" else (school, row["row"])
+        others = row["pupils"] - row["assessed"]
+        items = {
+            ALL: Item(row["pupils"], frozenset(("assessed", "others")), (*at, "pupils")),
+            "assessed": Item(row["assessed"], frozenset(("assessed",)), (*at, "assessed")),
+            "others": Item(others, frozenset(("others",))),
+        }
+        share = Derived((*at, "assessed_percent"), (ALL, "assessed"))
+        blocks.setdefault(key, []).append(Block(row["subject"], items, ((ALL, ("assessed", "others")),), (share,)))
+    return [Line(row, inside, (), tuple(found)) for (inside, row), found in blocks.items()]
+
+
+SHEETS: Mapping[str, Sheet] = {
+    "overview": Sheet(rows_sheet),
+    "progress": Sheet(rows_sheet),
+    "matrix": Sheet(matrix_sheet),
+    "external": Sheet(external_sheet),
+    "gld": Sheet(gld_sheet),
+    "curriculum": Sheet(curriculum_sheet),
+    "recording": Sheet(recording_sheet, by=(By("school"),), then=(By("group"),), narrowed=False),
+}
+WITHOUT_PUPILS = frozenset(("framework",))
+"""Reports that say nothing of pupils."""

@@ -61,40 +61,49 @@ class Suppression:
     async def answer(self, report: str, request: Any) -> Any:
         """The answer to `request`, with null for what is hidden. `report` has a sheet."""
         sheet = SHEETS[report]
+        if not sheet.narrowed and narrowings(_core(request).population, ()):
+            self._access.require_pupils()
         answer = await self._ask(request)
-        lines = self._lines(sheet, answer, request)
+        lines = _lines(sheet, answer, request)
         reading = await self._read_roster(request)
-        hidden = self._hide(lines, await self._structure(request, lines, reading))
-        for narrowing in narrowings(request.population, self._parents(reading, request)):
-            hidden |= await self._as_rows(sheet, request, narrowing, lines)
-        if getattr(request, "then", ()):
-            hidden |= await self._the_other_way_round(sheet, request, lines)
-        hidden = self._hide(lines, await self._structure(request, lines, reading), hidden)
+        hidden = self._hide(lines, self._structure(sheet, request, lines, reading))
+        for key, part in _parts(request):
+            hidden |= await self._as_part(sheet, part, key, lines, reading)
+        hidden = self._hide(lines, self._structure(sheet, request, lines, reading), hidden)
         return without(answer, pointers_of(lines, hidden, self._threshold))
 
-    async def _as_rows(self, sheet: Sheet, request: Any, narrowing: Narrowing, lines: Sequence[Line]) -> Hidden:
-        """What is hidden of each line where it is a row of a wider population."""
-        if not hasattr(request, "by"):
-            found = await self._one_by_one(sheet, request, narrowing)
-            return {((("", WHOLE)), block, item) for _, block, item in found}
+    async def _as_part(self, sheet: Sheet, request: Any, key: Key, lines: Sequence[Line], reading: Reading) -> Hidden:
+        """What is hidden of each line where it is a row of a wider population. `key`: the line of all its pupils."""
         hidden: Hidden = set()
-        wider = {"population": narrowing.wider, "by": (narrowing.by,)}
-        if hasattr(request, "then"):
+        for narrowing in narrowings(_core(request).population, self._parents(reading, request)):
+            if not hasattr(_core(request), "by"):
+                found = await self._one_by_one(sheet, request, narrowing)
+                hidden |= {(key, block, item) for _, block, item in found}
+            else:
+                hidden |= await self._as_rows(sheet, request, narrowing, lines)
+        if getattr(_core(request), "then", ()):
+            hidden |= await self._the_other_way_round(sheet, request, lines)
+        return hidden
+
+    async def _as_rows(self, sheet: Sheet, request: Any, narrowing: Narrowing, lines: Sequence[Line]) -> Hidden:
+        """What is hidden of each line as a row of the wider population, or of one of its rows."""
+        hidden: Hidden = set()
+        wider: dict[str, Any] = {"population": narrowing.wider, "by": (narrowing.by,)}
+        if hasattr(_core(request), "then"):
             wider["then"] = ()
-        siblings = await self._hidden_in(sheet, msgspec.structs.replace(request, **wider))
+        siblings = await self._hidden_in(sheet, _changed(request, **wider))
         hidden |= _moved(siblings, {("", row): ("", WHOLE) for row in narrowing.rows})
-        for by in (by for by in request.by if by != narrowing.by):
+        for by in (by for by in _core(request).by if by != narrowing.by):
             for line in (line for line in lines if not line.inside and _by_of(line.row) == by):
                 row = narrow(narrowing.wider, by, _name_of(line.row))
-                siblings = await self._hidden_in(
-                    sheet, msgspec.structs.replace(request, **{**wider, "population": row})
-                )
+                siblings = await self._hidden_in(sheet, _changed(request, **{**wider, "population": row}))
                 hidden |= _moved(siblings, {("", each): ("", line.row) for each in narrowing.rows})
         return hidden
 
     async def _the_other_way_round(self, sheet: Sheet, request: Any, lines: Sequence[Line]) -> Hidden:
         """Nested rows, hidden where the outer row is nested in the inner one."""
-        turned = msgspec.structs.replace(request, by=request.then, then=request.by)
+        core = _core(request)
+        turned = _changed(request, by=core.then, then=core.by)
         found = await self._hidden_in(sheet, turned)
         return _moved(found, {(line.row, line.inside): (line.inside, line.row) for line in lines if line.inside})
 
@@ -106,19 +115,14 @@ class Suppression:
         lines = []
         for row in (WHOLE, *named):
             population = narrowing.wider if row == WHOLE else narrow(narrowing.wider, narrowing.by, _name_of(row))
-            asked = msgspec.structs.replace(request, population=population)
-            lines += [
-                msgspec.structs.replace(line, row=row) for line in self._lines(sheet, await self._ask(asked), asked)
-            ]
+            asked = _changed(request, population=population)
+            lines += [msgspec.structs.replace(line, row=row) for line in _lines(sheet, await self._ask(asked), asked)]
         hidden = self._hide(lines, _structure_of(rows, by, (), lines, reading))
         return {place for place in hidden if place[0][1] in narrowing.rows}
 
     async def _hidden_in(self, sheet: Sheet, request: Any) -> Hidden:
-        lines = self._lines(sheet, await self._ask(request), request)
-        return self._hide(lines, await self._structure(request, lines, await self._read_roster(request)))
-
-    def _lines(self, sheet: Sheet, answer: Any, request: Any) -> list[Line]:
-        return sheet(msgspec.to_builtins(answer), getattr(request, "denominator", "row") == "with_data")
+        lines = _lines(sheet, await self._ask(request), request)
+        return self._hide(lines, self._structure(sheet, request, lines, await self._read_roster(request)))
 
     def _hide(self, lines: Sequence[Line], structure: Structure, known: Hidden | None = None) -> Hidden:
         """What is hidden in these lines. All pupils of a row are in each of its blocks, so they are hidden in all."""
@@ -133,18 +137,20 @@ class Suppression:
                 hidden |= {(key, other, ALL) for key, _, item in table.places(hidden) if item == ALL for other in names}
         return hidden
 
-    async def _structure(self, request: Any, lines: Sequence[Line], reading: Reading) -> Structure:
-        by, then = tuple(getattr(request, "by", ())), tuple(getattr(request, "then", ()))
-        rows = _rows_of(reading, request.population, (*by, *then), _day_of(request))
+    def _structure(self, sheet: Sheet, request: Any, lines: Sequence[Line], reading: Reading) -> Structure:
+        core = _core(request)
+        by, then = tuple(getattr(core, "by", sheet.by)), tuple(getattr(core, "then", sheet.then))
+        rows = _rows_of(reading, core.population, (*by, *then), _day_of(request))
         return _structure_of(rows, by, then, lines, reading)
 
     async def _read_roster(self, request: Any, population: Population | None = None) -> Reading:
-        population = request.population if population is None else population
-        return await self._read(Question(population, request.clocks, _day_of(request), lambda _: ()))
+        core = _core(request)
+        population = core.population if population is None else population
+        return await self._read(Question(population, core.clocks, _day_of(request), lambda _: ()))
 
     def _parents(self, reading: Reading, request: Any) -> list[Population]:
         """Wider populations than the schools named: the trusts that the key may ask for, and all its schools."""
-        population: Population = request.population
+        population: Population = _core(request).population
         if population.schools is None:
             return []
         day = _day_of(request).toordinal()
@@ -264,8 +270,45 @@ def _moved(hidden: Iterable[Place], to: Mapping[Key, Key]) -> Hidden:
     return {(to[key], block, item) for key, block, item in hidden if key in to}
 
 
+def _core(request: Any) -> Any:
+    """The part of a request that says of whom it is."""
+    return getattr(request, "overview", request)
+
+
+def _changed(request: Any, **changes: Any) -> Any:
+    """The request with another population or other rows."""
+    if hasattr(request, "overview"):
+        return msgspec.structs.replace(request, overview=msgspec.structs.replace(request.overview, **changes))
+    return msgspec.structs.replace(request, **changes)
+
+
+def _parts(request: Any) -> list[tuple[Key, Any]]:
+    """The request as requests of one population each, with the line of all its pupils: each column is one."""
+    if not hasattr(request, "columns"):
+        return [(("", WHOLE), request)]
+    found = []
+    for number, column in enumerate(request.columns):
+        population = request.population
+        if column.group:
+            population = narrow(population, By("group"), column.group)
+        if column.filter is not None:
+            population = narrow(population, By("characteristic", column.filter[0]), column.filter[1])
+        plain = msgspec.structs.replace(column, group="", filter=None)
+        asked = msgspec.structs.replace(request, population=population, columns=(plain,))
+        found.append((("", f"column:{number}"), asked))
+    return found
+
+
+def _lines(sheet: Sheet, answer: Any, request: Any) -> list[Line]:
+    return sheet.lines(msgspec.to_builtins(answer), getattr(_core(request), "denominator", "row") == "with_data")
+
+
 def _day_of(request: Any) -> date:
-    day: date = request.population_on if hasattr(request, "population_on") else request.clocks.as_at
+    core = _core(request)
+    if hasattr(core, "population_on"):
+        day: date = core.population_on
+    else:
+        day = core.year.roster_on if hasattr(core, "year") else core.clocks.as_at
     return day
 
 
@@ -294,8 +337,11 @@ def _rows_of(reading: Reading, population: Population, by: tuple[By, ...], on: d
 def _structure_of(
     rows: Rows, by: tuple[By, ...], then: tuple[By, ...], lines: Sequence[Line], reading: Reading
 ) -> Structure:
-    """Who is in each line, which lines add up to which, and what is left of a row without one of its groups."""
+    """Who is in each line, which lines add up to which, and what is left of a row without one of its groups. Lines that
+    are no rows have nothing to do with each other."""
     keys = [(line.inside, line.row) for line in lines]
+    if not {row for key in keys for row in key} <= {"", *rows.ids}:
+        return Structure(tuple(keys), np.eye(len(keys), dtype=np.bool_), (), ())
     masks = {row: unpack_words(rows.mask_of(row, reading.axis.words)) for row in ("", *rows.ids)}
     masks[""] = masks[WHOLE]
     members = [masks[inside] & masks[row] for inside, row in keys]
