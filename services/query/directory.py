@@ -142,7 +142,7 @@ class Directory:
                 entries = [] if version is None else await self._read(connection, version, access)
         except ViewsUnavailable:
             entries = []
-        seen = [entry for entry in entries if _may_see(access, entry, today)]
+        seen = [_within(access, entry) for entry in entries if _may_see(access, entry, today)]
         trusts = {trust for entry in seen for trust in entry.trusts_on(today)}
         # a trust is offered if its report would not be refused: to its own key, or to one that covers everything
         return Choices(
@@ -167,6 +167,13 @@ class Directory:
 
 def _may_see(access: Access, entry: Entry, today: date) -> bool:
     return access.all or entry.school in access.schools or not access.trusts.isdisjoint(entry.trusts_on(today))
+
+
+def _within(access: Access, entry: Entry) -> Entry:
+    """The entry with the groups that the key is for, if it is for groups."""
+    if not access.groups:
+        return entry
+    return msgspec.structs.replace(entry, groups=tuple(name for name in entry.groups if name in access.groups))
 
 
 def _summarise(document: SchoolDocument) -> Entry:

@@ -118,12 +118,7 @@ def _row_line(row: Tree, at: Pointer, with_data: bool) -> Line:
     blocks += [block for number, cell in enumerate(cells) for block in _coded(cell, (*at, "cells", number), row, at)]
     if combined is not None and alone is None:
         blocks.append(_combined_block(combined, row["pupils"], at))
-    closed = [
-        (*at, "cells", number, part)
-        for number, cell in enumerate(cells)
-        for part in ("table", "no_start", "no_end")
-        if part in cell
-    ]
+    closed = [pointer for number, cell in enumerate(cells) for pointer in _ends(cell, (*at, "cells", number))]
     return Line(row["row"], row.get("in", ""), at, tuple(blocks), tuple(closed))
 
 
@@ -151,6 +146,13 @@ def _bands_block(cell: Tree, at: Pointer, pupils: int, row: Pointer, with_data: 
     sums += [("of", tuple(counted)), (ALL, ("of", *left_out, *(["no_data"] if with_data else []))), (ALL, tuple(items))]
     everybody = Item(pupils, frozenset(items), (*row, "pupils"))
     return Block(str(at[-1]), {ALL: everybody, **items, **made}, tuple(sums), tuple(derived))
+
+
+def _ends(cell: Tree, at: Pointer) -> Iterator[Pointer]:
+    """What progress tells of starts and ends: 25 cells and more of few pupils each, so none of it is ever shown."""
+    for row, line in enumerate(cell.get("table") or ()):
+        yield from ((*at, "table", row, column) for column in range(len(line)))
+    yield from ((*at, part) for part in ("no_start", "no_end") if part in cell)
 
 
 def _codes_apart(cell: Tree, with_data: bool) -> dict[str, tuple[str, str]]:

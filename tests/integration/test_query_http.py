@@ -303,6 +303,9 @@ async def test_a_key_of_groups_sees_their_pupils_alone(client: httpx.AsyncClient
         assert (await client.get(OAK, headers=headers)).json()["rows"][0]["pupils"] == pupils
         members = await client.get(f"/v1/reports/overview/members?school=oak&{REPORT}", headers=headers)
         assert members.json()["total"] == pupils
+        form = await client.get("/reports/overview", headers={**headers, **HTML})
+        assert form.status_code == 200
+        assert ('value="Oak"' in form.text) is ("Oak" in groups), "no group is offered but those of the key"
 
 
 async def test_filters_do_not_reach_the_log(client: httpx.AsyncClient) -> None:

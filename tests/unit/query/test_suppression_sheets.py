@@ -71,7 +71,8 @@ async def test_progress_never_shows_its_table() -> None:
     request = ProgressRequest(overview, DAY, bands)
     shown = await suppressed("progress", request, lambda asked: progress.answer(READING, asked))
     whole, *rows = [row["cells"][0] for row in shown["rows"]]
-    assert whole["table"] is None and "/rows/0/cells/0/table" in shown["suppressed"]
+    assert whole["table"] == [[None] * 5] * 5 and "/rows/0/cells/0/table/4/2" in shown["suppressed"]
+    assert (whole["no_start"], whole["no_end"]) == (None, None)
     assert whole["counts"]["at"] == 30 and len(rows) == 2
     narrowed = msgspec.structs.replace(
         request, overview=msgspec.structs.replace(overview, population=msgspec.structs.replace(WHOLE, groups=("4A",)))
