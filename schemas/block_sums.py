@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from math import prod
 from typing import Any
 
 import msgspec
@@ -18,6 +19,11 @@ Ints = NDArray[np.int64]
 
 DAY_MAX = (1 << 14) - 1
 """Days after the start of a block are told apart up to this one; no block serves that long."""
+
+
+KEY_BITS = 40
+"""A key has no more; above them stands the number of a stream where several are worked on at once."""
+KEY_MASK = (1 << KEY_BITS) - 1
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -55,6 +61,13 @@ def start_day(starts: int) -> int:
     return date(starts // 12, starts % 12 + 1, 1).toordinal()
 
 
+def of_stream(entries: Entries, stream: int) -> Entries:
+    """The same with the number of a stream in their keys, so that several streams can be worked on at once."""
+    return Entries(
+        entries.recorded_at, entries.keys | stream << KEY_BITS, entries.days, entries.overall, entries.assessed
+    )
+
+
 def select(entries: Entries, taken: NDArray[np.bool_] | Ints) -> Entries:
     """The entries that `taken` marks or names."""
     return Entries(
@@ -77,16 +90,22 @@ def reduce_base(bases: Sequence[Base]) -> Base:
 def reduce_entries(parts: Sequence[Entries]) -> Entries:
     """One entry for each (recorded_at, key, day), in that order; what cancels out goes."""
     joined = joined_entries(parts)
-    return sum_sorted(select(joined, order_of(joined)))
+    return sum_sorted(select(joined, ranks_by(joined.recorded_at, joined.keys, joined.days)))
 
 
-def order_of(entries: Entries) -> Ints:
-    """The ranks that bring entries into the order of (recorded_at, key, day)."""
-    keys, days = entries.keys, entries.days
-    if keys.size and top(keys) < 1 << 17 and days.max() - (first := days.min()) <= DAY_MAX:
-        ranks: Ints = np.argsort(entries.recorded_at << 31 | keys << 14 | (days - first))
-        return ranks
-    return np.lexsort((days, keys, entries.recorded_at))
+def ranks_by(*columns: Ints) -> Ints:
+    """The order by these columns, the first counting most; what is equal in all may come in any order."""
+    if not columns[0].size:
+        return np.zeros(0, np.int64)
+    lowest = [int(column.min()) for column in columns]
+    spans = [int(column.max()) - low + 1 for column, low in zip(columns, lowest, strict=True)]
+    if prod(spans) >= 1 << 62:
+        return np.lexsort(columns[::-1])
+    mixed = columns[0] - lowest[0]
+    for column, low, span in zip(columns[1:], lowest[1:], spans[1:], strict=True):
+        mixed = mixed * span + (column - low)
+    ranks: Ints = np.argsort(mixed)
+    return ranks
 
 
 def sum_sorted(entries: Entries) -> Entries:
@@ -174,8 +193,3 @@ def any_part(sums: Ints) -> NDArray[np.bool_]:
     """Where a sum (parts, n) is not 0."""
     there: NDArray[np.bool_] = sums[0] != 0 if len(sums) == 1 else (sums != 0).any(axis=0)
     return there
-
-
-def top(keys: Ints) -> int:
-    """The highest key, 0 of none."""
-    return int(keys.max()) if keys.size else 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -20,17 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.block_sums import DAY_MAX as DAY_MAX
+from schemas.block_sums import KEY_BITS as KEY_BITS
+from schemas.block_sums import KEY_MASK, any_part, joined_base, sum_by_key
 from schemas.block_sums import Array as Array
 from schemas.block_sums import Base as Base
 from schemas.block_sums import Entries as Entries
 from schemas.block_sums import Ints as Ints
-from schemas.block_sums import any_part, joined_base, joined_entries, sum_by_key, top
 from schemas.block_sums import days_of_months as days_of_months
+from schemas.block_sums import joined_entries as joined_entries
 from schemas.block_sums import months_of_days as months_of_days
 from schemas.block_sums import months_of_instants as months_of_instants
 from schemas.block_sums import no_base as no_base
 from schemas.block_sums import no_entries as no_entries
-from schemas.block_sums import order_of as order_of
+from schemas.block_sums import of_stream as of_stream
+from schemas.block_sums import ranks_by as ranks_by
 from schemas.block_sums import reduce_base as reduce_base
 from schemas.block_sums import reduce_entries as reduce_entries
 from schemas.block_sums import select as select
@@ -195,23 +199,61 @@ def unpack(data: bytes) -> Packed:
 
 def pack(starts: int, base: Base, entries: Entries) -> bytes:
     """Canonical bytes of a base and entries that `reduce_base` and `reduce_entries` gave, in their order."""
-    parts = base.overall.shape[0]
+    return pack_each(starts, base, entries, [0])[0]
+
+
+def pack_each(starts: int, base: Base, entries: Entries, streams: Sequence[int]) -> list[bytes]:
+    """The same for several streams at once, whose numbers (rising) stand in the keys (`of_stream`)."""
     recorded_at, keys, days, flags, changes = _single_sums(entries)
-    key_type = _KEY_TYPES[_key_width(max(top(keys), top(base.keys)))]
-    change_width = max(_change_width(a) for a in (changes, base.overall, base.assessed))
-    change_type = _CHANGE_TYPES[change_width]
-    return b"".join(
-        (
-            _HEADER.pack(_FORMAT, key_type.itemsize, change_width, parts, starts, base.keys.size, keys.size),
-            base.keys.astype(key_type).tobytes(),
-            base.overall.astype(change_type).tobytes(),
-            base.assessed.astype(change_type).tobytes(),
-            recorded_at.astype("<u4").tobytes(),
-            keys.astype(key_type).tobytes(),
-            (days << 2 | flags).astype("<u2").tobytes(),
-            changes.astype(change_type, order="C").tobytes(),
-        )
+    bases, added = _Ranges(base.keys, streams), _Ranges(keys, streams)
+    key_widths = map(
+        _key_width, np.maximum(bases.highest(base.keys & KEY_MASK), added.highest(keys & KEY_MASK)).tolist()
     )
+    rooms = (bases.highest(_room(base.overall)), bases.highest(_room(base.assessed)), added.highest(_room(changes)))
+    change_widths = map(_change_width, np.maximum.reduce(rooms).tolist())
+    recorded_at, day_flags = recorded_at.astype("<u4"), (days << 2 | flags).astype("<u2")
+    packed = []
+    for b, n, key_width, change_width in zip(bases.slices, added.slices, key_widths, change_widths, strict=True):
+        key_type, change_type = _KEY_TYPES[key_width], _CHANGE_TYPES[change_width]
+        sizes = b.stop - b.start, n.stop - n.start
+        pieces = [_HEADER.pack(_FORMAT, key_width, change_width, base.overall.shape[0], starts, *sizes)]
+        if sizes[0]:
+            pieces.append((base.keys[b] & KEY_MASK).astype(key_type).tobytes())
+            pieces.append(base.overall[:, b].astype(change_type, order="C").tobytes())
+            pieces.append(base.assessed[:, b].astype(change_type, order="C").tobytes())
+        if sizes[1]:
+            pieces.append(recorded_at[n].tobytes())
+            pieces.append((keys[n] & KEY_MASK).astype(key_type).tobytes())
+            pieces.append(day_flags[n].tobytes())
+            pieces.append(changes[:, n].astype(change_type, order="C").tobytes())
+        packed.append(b"".join(pieces))
+    return packed
+
+
+class _Ranges:
+    """Where each stream has its keys."""
+
+    def __init__(self, keys: Ints, streams: Sequence[int]) -> None:
+        if len(streams) == 1:
+            self._edges = np.array([0, keys.size])
+        else:
+            self._edges = np.append(np.searchsorted(keys >> KEY_BITS, streams), keys.size)
+        self.slices = [slice(*edges) for edges in pairwise(self._edges.tolist())]
+
+    def highest(self, values: Ints) -> Ints:
+        """The highest of some values in each of them, 0 where there is none."""
+        highest = np.zeros(len(self.slices), np.int64)
+        there = self._edges[1:] > self._edges[:-1]
+        if there.any():
+            highest[there] = np.maximum.reduceat(values, self._edges[:-1][there])
+        return highest
+
+
+def _room(changes: Ints) -> Ints:
+    """What has to fit beside a sign."""
+    rooms = changes ^ changes >> 63
+    room: Ints = rooms[0] if len(rooms) == 1 else rooms.max(axis=0)
+    return room
 
 
 def _single_sums(entries: Entries) -> tuple[Ints, Ints, Ints, Ints, Ints]:
@@ -235,31 +277,39 @@ def _single_sums(entries: Entries) -> tuple[Ints, Ints, Ints, Ints, Ints]:
 
 def widen(packed: Packed) -> tuple[Base, Entries]:
     """A decoded block as 64-bit arrays, an entry of both sums having both."""
-    changes, zero = packed.changes.astype(np.int64), np.int64(0)
-    base = Base(
-        packed.base_keys.astype(np.int64), packed.base_overall.astype(np.int64), packed.base_assessed.astype(np.int64)
-    )
-    return base, Entries(
-        packed.recorded_at.astype(np.int64),
-        packed.keys.astype(np.int64),
-        packed.days.astype(np.int64),
-        np.where(packed.flags & OVERALL, changes, zero),
-        np.where(packed.flags & ASSESSED, changes, zero),
-    )
+    return together([packed], packed.parts)
 
 
-def together(block: bytes | None, tails: Sequence[bytes], parts: int) -> tuple[Base, Entries]:
-    """A block and its tails one after the other, not summed: one base of them all, one list of entries."""
-    packed = [unpack(data) for data in (*((block,) if block is not None else ()), *tails)]
+def together(packed: Sequence[Packed], parts: int, streams: Sequence[int] = ()) -> tuple[Base, Entries]:
+    """Blocks and tails one after the other as 64-bit arrays, not summed; an entry of both sums has both.
+
+    `streams`: their numbers, which then stand in the keys (`of_stream`).
+    """
     if not packed:
         return no_base(parts), no_entries(parts)
-    bases, entries = zip(*map(widen, packed), strict=True)
-    return joined_base(bases), joined_entries(entries)
+    base_keys, overall, assessed = (
+        np.concatenate([getattr(each, name) for each in packed], axis=-1, dtype=np.int64)
+        for name in ("base_keys", "base_overall", "base_assessed")
+    )
+    recorded_at, keys, day_flags, changes = (
+        np.concatenate([getattr(each, name) for each in packed], axis=-1, dtype=np.int64)
+        for name in ("recorded_at", "keys", "day_flags", "changes")
+    )
+    if streams:
+        base_keys |= np.repeat(streams, [each.base_keys.size for each in packed]) << KEY_BITS
+        keys |= np.repeat(streams, [each.keys.size for each in packed]) << KEY_BITS
+    return Base(base_keys, overall, assessed), Entries(
+        recorded_at,
+        keys,
+        day_flags >> 2,
+        np.where(day_flags & OVERALL, changes, 0),
+        np.where(day_flags & ASSESSED, changes, 0),
+    )
 
 
 def gather(block: bytes | None, tails: Sequence[bytes], parts: int) -> tuple[Base, Entries]:
     """A block and its tails as one base and one list of entries; base patches (recorded_at 0) are in the base."""
-    base, entries = together(block, tails, parts)
+    base, entries = together([unpack(data) for data in (*((block,) if block is not None else ()), *tails)], parts)
     patch = entries.recorded_at == 0
     if patch.any():
         patches, entries = select(entries, patch), select(entries, ~patch)
@@ -283,8 +333,5 @@ def _key_width(highest: int) -> int:
     return 2 if highest < 1 << 16 else 4 if highest < 1 << 32 else 8
 
 
-def _change_width(changes: Ints) -> int:
-    if not changes.size:
-        return 1
-    low, high = int(changes.min()), int(changes.max())
-    return next(width for width in (1, 2, 4, 8) if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
+def _change_width(room: int) -> int:
+    return next(width for width in (1, 2, 4, 8) if room < 1 << 8 * width - 1)

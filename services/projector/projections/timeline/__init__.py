@@ -21,7 +21,16 @@ from services.projector.projections.timeline import detail as packing
 from services.projector.projections.timeline.emissions import Emitted
 from services.projector.projections.timeline.folding import SchoolFold, is_lane_sum, subject_sum
 from services.projector.projections.timeline.lanes import column_entries, roster_entries
-from services.projector.projections.timeline.placement import begins, deal, empty_block, next_block, tail_of, visible
+from services.projector.projections.timeline.placement import (
+    begins,
+    bundle,
+    deal,
+    empty_block,
+    next_block,
+    tail_of,
+    unbundle,
+    visible,
+)
 from services.projector.projections.timeline.school import ROSTER, SchoolState, Span
 
 NAME = "timeline"
@@ -121,23 +130,17 @@ def place(state: SchoolState, folded: Folded, found: Mapping[BlockKey, Stored]) 
     """The rows of a folded batch. `found`: the blocks that it needs, as stored before the batch."""
     made: list[tuple[BlockKey, bytes]] = []
     tails: list[tuple[BlockKey, bytes]] = []
-    for stream in folded.work:
-        dealt = deal(stream.entries)
+    for streams in _alike(folded.work):
+        one, dealt = streams[0], deal([stream.entries for stream in streams])
         earliest = dealt.earliest
-        for starts, next_starts in zip(stream.starts, stream.nexts, strict=True):
-            key = BlockKey(stream.stream, starts)
-            if starts not in stream.existing:
-                source = _source(stream, starts)
-                if source is None:
-                    made.append((key, empty_block(starts, stream.parts)))
-                else:
-                    stored = found[source]
-                    made.append((key, next_block(stored.block, stored.tails, starts, stream.year_month)))
+        for starts, next_starts in zip(one.starts, one.nexts, strict=True):
+            keys = [BlockKey(stream.stream, starts) for stream in streams]
+            if starts not in one.existing:
+                made += zip(keys, _made(streams, starts, found), strict=True)
             if next_starts is not None and next_starts <= earliest:
                 continue
-            tail = tail_of(starts, next_starts, dealt, stream.year_month)
-            if tail is not None:
-                tails.append((key, tail))
+            bundled = tail_of(starts, next_starts, dealt, one.year_month)
+            tails += [(keys[number], tail) for number, tail in unbundle(bundled or b"")]
     return Changes(
         dropped_streams=folded.dropped_streams,
         blocks=tuple(made),
@@ -217,6 +220,26 @@ def _work(
 def _nexts(boundaries: Sequence[int], starts: Sequence[int]) -> tuple[int | None, ...]:
     following: dict[int, int | None] = {**dict(pairwise(boundaries)), **({boundaries[-1]: None} if boundaries else {})}
     return tuple(following[month] for month in starts)
+
+
+def _alike(work: Sequence[StreamWork]) -> list[list[StreamWork]]:
+    """The streams in groups whose blocks begin in the same months, so that a group can be placed at once."""
+    groups: dict[tuple[object, ...], list[StreamWork]] = {}
+    for stream in work:
+        key = (stream.parts, stream.year_month, stream.starts, stream.nexts, stream.existing)
+        groups.setdefault(key, []).append(stream)
+    return list(groups.values())
+
+
+def _made(streams: Sequence[StreamWork], starts: int, found: Mapping[BlockKey, Stored]) -> list[bytes]:
+    """The new blocks of some streams that are alike."""
+    one = streams[0]
+    if _source(one, starts) is None:
+        return [empty_block(starts, one.parts)] * len(streams)
+    stored = [found[source] for stream in streams if (source := _source(stream, starts)) is not None]
+    tails = bundle((number, tail) for number, each in enumerate(stored) for tail in each.tails)
+    made = next_block(bundle(enumerate(each.block for each in stored)), [tails], starts, one.year_month)
+    return [data for _, data in unbundle(made)]
 
 
 def _source(stream: StreamWork, starts: int) -> BlockKey | None:
