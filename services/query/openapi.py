@@ -13,6 +13,7 @@ import msgspec
 from services.access.problems import ProblemBody
 from services.query.answers import Matrix, Members, Overview, ScoreTracking
 from services.query.health import Readiness
+from services.query.hidden_schemas import allow_hidden
 from services.query.reports.curriculum import Curriculum
 from services.query.reports.explain import Explain
 from services.query.reports.framework import Framework
@@ -20,6 +21,7 @@ from services.query.reports.multi_ability import MultiAbility
 from services.query.reports.progress import Progress, ProgressMembers
 from services.query.reports.recording import Recording
 from services.query.routes import REPORTS
+from services.query.sheets import SHEETS
 
 _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "overview": Overview,
@@ -101,6 +103,7 @@ def build_document() -> dict[str, Any]:
     """The document. Component schemas come from msgspec, so that they are those of the answers."""
     types = [*dict.fromkeys(_ANSWERS.values()), ProblemBody, Readiness]
     _, schemas = msgspec.json.schema_components(types, schema_hook=_any_schema, ref_template=_REF)
+    allow_hidden(schemas, dict.fromkeys(_ANSWERS[report].__name__ for report in SHEETS if report in _ANSWERS))
     return {
         "openapi": "3.1.0",
         "info": {
