@@ -21,7 +21,7 @@ DAY_MAX = (1 << 14) - 1
 """Days after the start of a block are told apart up to this one; no block serves that long."""
 
 
-KEY_BITS = 40
+KEY_BITS = 48
 """A key has no more; above them stands the number of a stream where several are worked on at once."""
 KEY_MASK = (1 << KEY_BITS) - 1
 
