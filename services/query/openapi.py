@@ -14,6 +14,7 @@ from services.access.problems import ProblemBody
 from services.query.answers import Matrix, Members, Overview, ScoreTracking
 from services.query.health import Readiness
 from services.query.hidden_schemas import allow_hidden
+from services.query.reports.changes import Changes
 from services.query.reports.curriculum import Curriculum
 from services.query.reports.explain import Explain
 from services.query.reports.framework import Framework
@@ -39,6 +40,7 @@ _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "explain": Explain,
     "framework": Framework,
     "recording": Recording,
+    "changes": Changes,
 }
 _REPEATED = (
     "school", "year_group", "group", "filter", "by", "then", "measure", "bands", "start_bands", "cell",
@@ -93,6 +95,8 @@ _PARAMETERS: Mapping[str, str] = {
     "column": "1 or 2 of @YYYY-MM-DD (the date of values), group:NAME, characteristic:NAME:VALUE. Default: @as_at.",
     "percent": "overall (default) or assessed.",
     "pupil": "A pupil's id, pup_….",
+    "report": "The report that is compared with itself, asked for with its own parameters.",
+    "known_from": "The earlier state of knowledge; the later one is as_known_at.",
     "since": "The first day of what is counted. Default: that of the academic year.",
     "minimum": "The share of objectives, in percent, that the school expects to be covered.",
 }

@@ -22,7 +22,7 @@ from services.access.problems import Problem, request_id_of
 from services.query import exports, parameters
 from services.query.asked.progress import PROGRESS, PROGRESS_MEMBERS, read_progress, read_progress_members
 from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE
-from services.query.fact_routes import FACT_REPORTS
+from services.query.fact_routes import FACT_REPORTS, changes_report
 from services.query.progressing import answer_progress, answer_progress_members
 from services.query.report import Report as Report
 from services.query.reporting import Reporting
@@ -40,7 +40,7 @@ R = TypeVar("R")
 _encoder = msgspec.json.Encoder()
 
 
-REPORTS: tuple[Report, ...] = (
+_REPORTS: tuple[Report, ...] = (
     Report(
         path="overview",
         title="Pupils in each band of one to three measures, by row",
@@ -117,6 +117,7 @@ REPORTS: tuple[Report, ...] = (
     ),
     *FACT_REPORTS,
 )
+REPORTS = (*_REPORTS, changes_report(_REPORTS))
 
 
 def report_handlers(reporting: Reporting, keyring: Keyring, clock: Clock) -> list[HTTPRouteHandler]:

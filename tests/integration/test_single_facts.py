@@ -35,6 +35,7 @@ async def pool(embedded_database_url: str) -> AsyncIterator[asyncpg.Pool]:
         await log.create_topic(FACTS.name, EMBEDDED_PARTITIONS, retention_ms=-1, compacted=False)
         items = [(b"oak", encode_fact(fact)) for _, fact in book.history]
         assert await log.append(FACTS.name, partition_of("oak"), items) == [offset for offset, _ in book.history]
+        await log.close()
         views = MemoryViews("oak")
         views.fold(book.history)
         await put_views(pool, views)
@@ -46,10 +47,12 @@ async def pool(embedded_database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture
 async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(SETTINGS, pool, Keyring(pool, ADMIN_KEY), {}, EmbeddedLog(pool))
+    log = EmbeddedLog(pool)
+    app = create_app(SETTINGS, pool, Keyring(pool, ADMIN_KEY), {}, log)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=ADMIN) as client:
         yield client
+    await log.close()  # it listens on a connection of the pool
 
 
 async def test_each_report_of_single_facts_over_http(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
@@ -92,7 +95,24 @@ async def test_each_report_of_single_facts_over_http(client: httpx.AsyncClient, 
     assert (await get(f"framework?{NOVEMBER}"))["subjects"][0]["worked"]["overall"]["percent"] == 30
     assert [row["row"] for row in (await get(f"recording?{NOVEMBER}&minimum=70"))["rows"]] == ["whole", "group:Oak"]
 
+    since = "known_from=2025-12-01T00:00:00Z"
+    overview = f"report=overview&{NOVEMBER}&measure=markbook:maths:own-year:overall&bands=21,36,51,66"
+    changed = await get(f"changes?{overview}&{since}")
+    assert changed["rows"] == [
+        {"row": "whole", "cell": "0:below", "from": 1, "to": 0},
+        {"row": "whole", "cell": "0:at", "from": 1, "to": 2},
+        {"row": "whole", "cell": "combined:working_at_or_above", "from": 2, "to": 3},
+        {"row": "whole", "cell": "combined:not_working_at", "from": 3, "to": 2},
+    ]
+    (ben,) = changed["pupils"]
+    assert (ben["pupil"], ben["from"]["percent"], ben["to"]["percent"], changed["total"]) == ("ben", 30, 50, 1)
+    assert [(fact["objective"], fact["state"], fact["on"]) for fact in ben["facts"]] == [("m3", "A", "2025-11-15")]
+    assert changed["from"]["as_known_at"] == "2025-12-01T00:00:00Z"
+    await get(f"changes?{since}&{NOVEMBER}&report=nothing", 422)
+    await get(f"changes?{overview}&known_from=2026-02-28T12:00:01Z", 422)
+
     for address in (
+        f"changes.csv?{overview}&{since}",
         f"curriculum.csv?{NOVEMBER}&subject=maths&ability=own-year&rows=strand",
         f"curriculum/members.csv?{NOVEMBER}&subject=maths&ability=Y3",
         f"multi-ability.csv?{NOVEMBER}&subject=maths&ability=Y3",

@@ -17,7 +17,7 @@ import numpy as np
 from services.domain.calendar import year_start
 from services.domain.scores import percent
 from services.query.answers import Provenance
-from services.query.axis import NO_YEAR_GROUP, unpack_words
+from services.query.axis import unpack_words
 from services.query.breakdown import Rows, break_down
 from services.query.fact_requests import RecordingRequest
 from services.query.facts_held import STATE_BITS
@@ -25,7 +25,7 @@ from services.query.facts_known import KnownFacts, Taught
 from services.query.population import Cohort, gather_cohort, natural_key
 from services.query.questions import Question, Reading
 from services.query.requests import By
-from services.query.school_index import Ints, Mask
+from services.query.school_index import NO_YEAR_GROUP, Ints, Mask
 from services.query.stored import WORD_BITS
 from services.query.teaching import taught_all, year_starts_of
 from services.query.vectors import SchoolReading
