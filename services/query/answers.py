@@ -133,7 +133,10 @@ class BandPercents(msgspec.Struct, frozen=True):
 
 
 class OverviewCell(msgspec.Struct, frozen=True):
-    """One measure in one row. `of` is what `percents` divide by."""
+    """One measure in one row. `of` is what `percents` divide by.
+
+    Of measures but markbooks' by code: `coded` counts in `of` and achieved nothing, `excluded` lies outside it.
+    """
 
     counts: BandCounts
     percents: BandPercents
@@ -141,6 +144,8 @@ class OverviewCell(msgspec.Struct, frozen=True):
     no_data: int
     no_data_percent: int | None
     not_applicable: int
+    coded: dict[str, int] | UnsetType = UNSET
+    excluded: dict[str, int] | UnsetType = UNSET
 
 
 class CombinedPercents(msgspec.Struct, frozen=True):

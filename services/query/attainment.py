@@ -17,7 +17,6 @@ from services.access.keys import Access
 from services.access.problems import Problem, ProblemError
 from services.domain.attainment_settings import find_entry
 from services.domain.bands import Bands, InvalidBands, bind_bands, parse_bands
-from services.domain.measures import Measure
 from services.domain.progress import DEFAULT_RULE, ProgressRule, parse_rule
 from services.query.answers import Provenance, SettingsUsed
 from services.query.banding import Banding, Settled, Wish
@@ -149,7 +148,7 @@ def _choose_named(fact: SettingsSaved, reading: Reading, wish: Wish) -> _Choices
     settings = settings_of_fact(fact)
 
     def choose(_: Sequence[SettingsSaved], year_group: str | None) -> Chosen | None:
-        entry = find_entry(settings.entries, _name_of(wish.measure), year_group)
+        entry = find_entry(settings.entries, wish.measure.undated, year_group)
         return None if entry is None else Chosen(settings, entry)
 
     found = _choose({school: [fact] for school in _schools(reading)}, reading, choose)
@@ -163,7 +162,7 @@ def _choose_own(own: Mapping[str, Sequence[SettingsSaved]], reading: Reading, wi
     """What each school's own settings say. A school of which they say nothing refuses the report."""
 
     def choose(facts: Sequence[SettingsSaved], year_group: str | None) -> Chosen | None:
-        return choose_settings(facts, "bands", _name_of(wish.measure), wish.on, year_group)
+        return choose_settings(facts, "bands", wish.measure.undated, wish.on, year_group)
 
     found = _choose(own, reading, choose)
     told = {school for (school, _), chosen in found.items() if chosen is not None}
@@ -200,11 +199,6 @@ def _choose(
 
 def _schools(reading: Reading) -> list[str]:
     return [school.index.school for school in reading.schools] or [_NOBODY]
-
-
-def _name_of(measure: Measure) -> str:
-    """The measure as patterns name it, without its date."""
-    return measure.text.partition("@")[0]
 
 
 def _banding_of(choices: _Choices, wish: Wish) -> Banding:

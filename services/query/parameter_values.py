@@ -33,6 +33,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,6}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SECONDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _MEASURE_BANDS = (*BAND_IDS, "no_data", "not_applicable")
+_CODED = ("coded", "excluded")
 _COMBINED_BANDS = ("working_at_or_above", "not_working_at", "incomplete")
 
 
@@ -90,8 +91,11 @@ def read_measure(text: str) -> Measure:
 
 
 def read_dated_measure(text: str, as_at: date, now: datetime) -> tuple[Measure, date]:
-    """A measure and its date, `as_at` if it brings none."""
+    """A measure and its date, `as_at` if it brings none; with a window the date is its last day."""
     name, at, day = text.partition("@")
+    if ".." in day:
+        measure = read_measure(text)
+        return measure, measure.day(as_at)
     return read_measure(name), read_date(day, now) if at else as_at
 
 
@@ -202,11 +206,14 @@ def read_overview_cell(text: str, measures: int) -> OverviewCellRef:
         if band not in _COMBINED_BANDS:
             raise Invalid("unknown_cell", f"Use combined: and one of {', '.join(_COMBINED_BANDS)}.")
         return OverviewCellRef(None, band)
-    if _WHOLE_NUMBER.fullmatch(index) is None or band not in _MEASURE_BANDS:
-        raise Invalid("unknown_cell", f"Use INDEX:BAND, where BAND is one of {', '.join(_MEASURE_BANDS)}.")
+    band, colon, code = band.partition(":")
+    known = (band in _MEASURE_BANDS and not colon) or (band in _CODED and bool(code) == bool(colon))
+    if _WHOLE_NUMBER.fullmatch(index) is None or not known:
+        bands = ", ".join((*_MEASURE_BANDS, *_CODED))
+        raise Invalid("unknown_cell", f"Use INDEX:BAND, where BAND is one of {bands}; or INDEX:coded:CODE.")
     if int(index) >= measures:
         raise Invalid("unknown_cell", f"Measures are counted from 0; there are {measures}.")
-    return OverviewCellRef(int(index), band)
+    return OverviewCellRef(int(index), band, code)
 
 
 def read_matrix_cell(text: str) -> tuple[str | None, str | None]:

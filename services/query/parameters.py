@@ -239,7 +239,7 @@ def _check_one_source(parameters: Parameters, sides: Sequence[tuple[Measure, dat
     if (first.kind, first.subject) != (second.kind, second.subject):
         detail = "An ability matrix compares one source on two dates; these are two. A group matrix takes any two."
         parameters.fail("second", "two_sources", detail)
-    elif first.text != second.text:
+    elif first.undated != second.undated:
         detail = "An ability matrix has the same ability and measure on both sides; only the dates differ."
         parameters.fail("second", "two_abilities", detail)
     elif first_on == second_on:

@@ -81,12 +81,13 @@ class OverviewRequest(msgspec.Struct, frozen=True):
 class OverviewCellRef(msgspec.Struct, frozen=True):
     """A cell of an overview row. `measure` None = Combined.
 
-    `band`: a band id, `no_data` or `not_applicable`; of Combined `working_at_or_above`, `not_working_at` or
-    `incomplete`.
+    `band`: a band id, `no_data`, `not_applicable`, `coded` or `excluded`; of Combined `working_at_or_above`,
+    `not_working_at` or `incomplete`. `code`: only those with this code.
     """
 
     measure: int | None
     band: str
+    code: str = ""
 
 
 Sort = Literal["", "name", "value"]

@@ -5,23 +5,38 @@ Pure. Percents divide by the pupils to whom a measure applies, or by those of th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import msgspec
 import numpy as np
 
 from services.domain.scores import NO_PERCENT, percent, percents
+from services.domain.scoring import CodeRule
 from services.query.answers import BandCounts, BandPercents, CombinedCounts, CombinedPercents, OverviewCell
 from services.query.vectors import Ints
 
 _NO_PERCENTS = BandPercents(None, None, None, None, None)
 
 
-def cells_of(in_bands: Ints, applicable: Ints, pupils: Ints, *, with_data: bool) -> list[list[OverviewCell]]:
+class CodeCounts(msgspec.Struct, frozen=True):
+    """The pupils of each row who have a code instead of a value in a measure."""
+
+    rule: CodeRule
+    pupils: Ints
+
+
+def cells_of(
+    in_bands: Ints, applicable: Ints, pupils: Ints, *, with_data: bool, codes: Sequence[Sequence[CodeCounts]] = ()
+) -> list[list[OverviewCell]]:
     """The cells of each measure, row by row. `in_bands`: pupils by measure, row and band; `applicable`: by measure and
-    row; `pupils`: by row."""
-    plotted = in_bands.sum(axis=2)
-    no_data = applicable - plotted
-    of = plotted if with_data else applicable
+    row; `pupils`: by row; `codes`: of each measure."""
+    coded = _sum_of(codes, applicable, lambda rule: rule.counts and not rule.lowest)
+    excluded = _sum_of(codes, applicable, lambda rule: not rule.counts)
+    reached = in_bands.sum(axis=2) + coded
+    no_data = applicable - reached
+    of = reached if with_data else applicable
     shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
-    columns = (in_bands, shares, of, no_data, no_data_shares, pupils - applicable)
+    columns = (in_bands, shares, of, no_data, no_data_shares, pupils - applicable - excluded)
     return [
         [
             OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
@@ -29,6 +44,31 @@ def cells_of(in_bands: Ints, applicable: Ints, pupils: Ints, *, with_data: bool)
         ]
         for of_measure in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def with_codes(cells: Sequence[OverviewCell], codes: Sequence[CodeCounts]) -> list[OverviewCell]:
+    """The cells of one measure, row by row, with how many have each code."""
+    return [
+        msgspec.structs.replace(
+            cell, coded=_counts_in(row, codes, counting=True), excluded=_counts_in(row, codes, counting=False)
+        )
+        for row, cell in enumerate(cells)
+    ]
+
+
+def _counts_in(row: int, codes: Sequence[CodeCounts], *, counting: bool) -> dict[str, int]:
+    found = {each.rule.code: int(each.pupils[row]) for each in codes if each.rule.counts == counting}
+    return {code: pupils for code, pupils in found.items() if pupils}
+
+
+def _sum_of(codes: Sequence[Sequence[CodeCounts]], like: Ints, which: Callable[[CodeRule], bool]) -> Ints:
+    """By measure and row, how many have any of some codes."""
+    found = np.zeros_like(like)
+    for number, of_measure in enumerate(codes):
+        for each in of_measure:
+            if which(each.rule):
+                found[number] += each.pupils
+    return found
 
 
 def bands_of_levels(reached: Ints) -> tuple[Ints, Ints]:

@@ -15,14 +15,16 @@ from msgspec import UNSET
 
 from services.domain.bands import AT_LEVEL, LEVELS, NO_DATA, Combined, combine_masks, levels
 from services.domain.measures import Measure
+from services.domain.scoring import CodeRule
 from services.query.answers import CombinedCounts, MeasureUsed, Overview, OverviewRow
 from services.query.axis import Words, pack_words
 from services.query.banding import Banding, Settled, Wish, as_typed
 from services.query.nesting import NestedRows, break_down_twice
 from services.query.notes import Applies, with_notes
+from services.query.numbers import NO_CODE
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Moment, Question, Reading, moments_of
-from services.query.reports.cells import bands_of_levels, cells_of, combined_of
+from services.query.reports.cells import CodeCounts, bands_of_levels, cells_of, combined_of, with_codes
 from services.query.requests import OverviewRequest
 from services.query.tally import Tally, places_of, tally
 from services.query.vectors import Ints, Wanted
@@ -57,6 +59,16 @@ class _Ground(msgspec.Struct, frozen=True, dict=True):
         return found
 
     @cached_property
+    def codes(self) -> list[list[tuple[CodeRule, Words]]]:
+        """Of each measure the codes that stand for values, and who has them."""
+        found = []
+        for measure in self.measures:
+            codes = self.cohort.axis.values(measure, self.cohort.on).codes
+            numbers = [] if codes is None else np.unique(codes[codes != NO_CODE]).tolist()
+            found.append([(measure.scoring.codes[number], pack_words(codes == number)) for number in numbers])
+        return found
+
+    @cached_property
     def there(self) -> list[tuple[Words, Words]]:
         """Of each measure the pupils to whom it applies, and those of them with data."""
         return [(each.mask(NO_DATA), each.mask(0)) for each in self.tallies or ()]
@@ -69,7 +81,12 @@ def answer(reading: Reading, request: OverviewRequest, settled: Settled | None =
     reached, combined = _count(ground, settled.bandings, look_up=asked_before)
     pupils = ground.nested.rows.sizes()
     in_bands, applicable = bands_of_levels(reached)
-    cells = cells_of(in_bands, applicable, pupils, with_data=request.denominator == "with_data")
+    codes = _count_codes(ground)
+    cells = cells_of(in_bands, applicable, pupils, with_data=request.denominator == "with_data", codes=codes)
+    cells = [
+        of_measure if measure.kind == "markbook" else with_codes(of_measure, of_codes)
+        for measure, of_measure, of_codes in zip(request.measures, cells, codes, strict=True)
+    ]
     on = request.clocks.as_at
     applies = [
         Applies(measure, measure.day(on), int(of[0])) for measure, of in zip(request.measures, applicable, strict=True)
@@ -126,13 +143,21 @@ def _count(ground: _Ground, bandings: Sequence[Banding], *, look_up: bool) -> tu
     rows, measures = ground.nested.rows, ground.measures
     if tallies is None:
         reached = [_levels_of(ground.cohort, *each) for each in zip(measures, bandings, strict=True)]
-        combined = _words_of(_combine([(of[0], of[1], of[AT_LEVEL]) for of in reached]))
+        combined = _words_of(_combine(ground, [(of[0], of[1], of[AT_LEVEL]) for of in reached]))
         counts = rows.count(np.concatenate([*reached, combined]))
         return counts[: -len(combined)].reshape(-1, LEVELS, len(rows.ids)), counts[-len(combined) :]
     cut = [levels(bands, per_unit=measure.per_unit) for measure, bands in zip(measures, alike, strict=True)]
     counted = np.stack([each.count(at) for each, at in zip(tallies, cut, strict=True)])
     masks = [(*there, each.mask(at[AT_LEVEL])) for each, there, at in zip(tallies, ground.there, cut, strict=True)]
-    return counted, rows.count(_words_of(_combine(masks)))
+    return counted, rows.count(_words_of(_combine(ground, masks)))
+
+
+def _count_codes(ground: _Ground) -> list[list[CodeCounts]]:
+    """Of each measure the pupils of each row by code."""
+    rows = ground.nested.rows
+    return [
+        [CodeCounts(rule, rows.count(words[None, :])[0]) for rule, words in of_measure] for of_measure in ground.codes
+    ]
 
 
 def _levels_of(cohort: Cohort, measure: Measure, banding: Banding) -> Words:
@@ -141,9 +166,15 @@ def _levels_of(cohort: Cohort, measure: Measure, banding: Banding) -> Words:
     return pack_words(amounts >= banding.levels(cohort, measure, cohort.on))
 
 
-def _combine(measures: Sequence[tuple[Words, Words, Words]]) -> Combined:
-    """Combined of who is applicable, has data and is at or above, in each measure."""
-    return combine_masks(*zip(*measures, strict=True))
+def _combine(ground: _Ground, measures: Sequence[tuple[Words, Words, Words]]) -> Combined:
+    """Combined of who is applicable, has data and is at or above, in each measure. A code that counts is data: it
+    achieved nothing."""
+    applies, with_data, met = (list(masks) for masks in zip(*measures, strict=True))
+    for number, of_measure in enumerate(ground.codes):
+        for rule, words in of_measure:
+            if rule.counts:
+                with_data[number] = with_data[number] | words
+    return combine_masks(applies, with_data, met)
 
 
 def _words_of(combined: Combined) -> Words:
