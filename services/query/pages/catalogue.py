@@ -5,7 +5,10 @@ from __future__ import annotations
 from services.query.pages.changes_page import CHANGES
 from services.query.pages.curriculum_page import CURRICULUM
 from services.query.pages.explain_page import EXPLAIN
+from services.query.pages.external_page import EXTERNAL
+from services.query.pages.eyfs_pages import EYFS_GROUP, EYFS_PUPIL, GLD
 from services.query.pages.framework_page import FRAMEWORK
+from services.query.pages.judgements_page import JUDGEMENTS
 from services.query.pages.matrix_page import MATRIX
 from services.query.pages.multi_ability_page import MULTI_ABILITY
 from services.query.pages.overview_page import OVERVIEW
@@ -21,6 +24,11 @@ PAGES: tuple[Page, ...] = (
     SCORE_TRACKING,
     CURRICULUM,
     MULTI_ABILITY,
+    EXTERNAL,
+    JUDGEMENTS,
+    GLD,
+    EYFS_GROUP,
+    EYFS_PUPIL,
     FRAMEWORK,
     RECORDING,
     CHANGES,

@@ -26,6 +26,7 @@ from services.query.pages.wording import (
 )
 
 NAMED_SCHOOLS_MAX = 3
+BUILT_IN_TESTS = ("ks2", "phonics", "mtc", "ks1", "acel", "eyfsp")
 SUGGESTIONS_MAX = 300
 """Of a text field; anything else may be typed."""
 
@@ -93,12 +94,24 @@ def form_choices(choices: Choices, schools: Sequence[str], chosen: Sequence[str]
         "groups": choices.groups(schools)[:SUGGESTIONS_MAX],
         "subjects": choices.subjects(schools),
         "abilities": choices.abilities(schools),
+        "tests": _tests(choices.measures(schools)),
+        "judgements": [
+            (each.removeprefix("judgement:"), measure_label(each))
+            for each in choices.measures(schools)
+            if each.startswith("judgement:")
+        ],
         "by": breakdowns,
         "filters": [
             (in_words(name), [(f"{escape(name)}:{escape(value)}", value) for value in values])
             for name, values in characteristics.items()
         ],
     }
+
+
+def _tests(measures: Sequence[str]) -> list[str]:
+    """The tests that there are from the start, and those of which there are results."""
+    known = [measure.split(":")[1] for measure in measures if measure.startswith("test:")]
+    return list(dict.fromkeys([*known, *BUILT_IN_TESTS]))
 
 
 def grouped_measures(measures: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:

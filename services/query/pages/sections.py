@@ -46,6 +46,7 @@ SETTINGS = Field(
     name="settings",
     label="Where the attainment settings come from",
 )
+YEAR = Field(kind="text", name="year", label="Academic year", hint="Such as 2025/26. Empty: that of the date.")
 BREAKDOWN = Field(kind="by", name="by", label="Rows", hint="All pupils is always the first row.")
 THEN = Field(kind="by", name="then", label="Split each row again by", hint="For example sex inside each year group.")
 DENOMINATOR = Field(
