@@ -170,6 +170,9 @@ def cell_lines(cell: OverviewCell) -> Iterator[tuple[str, int, int | None]]:
         yield band, counts[band], percents[band]
     yield "no_data", cell.no_data, cell.no_data_percent
     yield "not_applicable", cell.not_applicable, None
+    for kind in ("coded", "excluded"):
+        for code, pupils in (getattr(cell, kind) or {}).items():
+            yield f"{kind}:{code}", pupils, None
 
 
 def pupil_cells(pupil: Pupil) -> tuple[Cell, ...]:
