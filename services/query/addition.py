@@ -73,6 +73,25 @@ def add_entries(totals: Ints, placed: Sequence[Placed], *, known_at: int, assess
         np.add.at(sums, keys, changes.astype(np.int64, copy=False))
 
 
+def totals_on_days(segment: Segment, base: Ints, days: Sequence[int], *, known_at: int) -> Ints:
+    """What a segment of overall sums says of its keys on several days (rising) at once: int64, (days, keys).
+
+    `base`: what it says before its first day. Each entry is looked at once, however many days there are.
+    """
+    steps = np.zeros((len(days), base.size), np.int64)
+    first = np.searchsorted(
+        np.array([min(day - segment.starts_on, DAY_MAX) for day in days]), segment.day_flags.astype(np.int64) >> 2
+    )
+    taken = (first < len(days)) & ((segment.day_flags & np.uint16(OVERALL)) != 0)
+    if known_at < segment.last_recorded_at:
+        taken &= segment.recorded_at <= np.uint32(min(known_at, _KNOWN_MAX))
+    places = first[taken] * base.size + segment.keys[taken]
+    np.add.at(steps.reshape(-1), places, segment.changes[0, taken].astype(np.int64, copy=False))
+    totals: Ints = steps.cumsum(axis=0)
+    totals += base
+    return totals
+
+
 def _limits(limits: Sequence[int], segments: Sequence[Segment]) -> Any:
     """One limit for every entry if all segments have the same, else one for each."""
     if min(limits) == max(limits):

@@ -112,7 +112,7 @@ class MeasureUsed(msgspec.Struct, frozen=True):
     bands: list[int | str] | None
 
 
-class BandCounts(msgspec.Struct, frozen=True):
+class BandCounts(msgspec.Struct, frozen=True, gc=False):
     """Pupils in each band."""
 
     sig_below: int
@@ -122,7 +122,7 @@ class BandCounts(msgspec.Struct, frozen=True):
     sig_above: int
 
 
-class BandPercents(msgspec.Struct, frozen=True):
+class BandPercents(msgspec.Struct, frozen=True, gc=False):
     """Percents of each band, None where they divide by 0."""
 
     sig_below: int | None
@@ -132,7 +132,7 @@ class BandPercents(msgspec.Struct, frozen=True):
     sig_above: int | None
 
 
-class OverviewCell(msgspec.Struct, frozen=True):
+class OverviewCell(msgspec.Struct, frozen=True, gc=False):
     """One measure in one row. `of` is what `percents` divide by.
 
     Of measures but markbooks' by code: `coded` counts in `of` and achieved nothing, `excluded` lies outside it.
@@ -148,14 +148,14 @@ class OverviewCell(msgspec.Struct, frozen=True):
     excluded: dict[str, int] | UnsetType = UNSET
 
 
-class CombinedPercents(msgspec.Struct, frozen=True):
+class CombinedPercents(msgspec.Struct, frozen=True, gc=False):
     """Percents of those applicable in every measure."""
 
     working_at_or_above: int | None
     not_working_at: int | None
 
 
-class CombinedCounts(msgspec.Struct, frozen=True):
+class CombinedCounts(msgspec.Struct, frozen=True, gc=False):
     """At or above in all measures, or not; `incomplete` is a part of the latter."""
 
     working_at_or_above: int

@@ -24,14 +24,15 @@ from services.domain.calendar import year_start
 from services.domain.measures import ANY, OWN_YEAR, Measure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scores import percents
-from services.query.addition import Placed, add_entries, add_up
+from services.query.addition import Placed, add_up
 from services.query.external_values import Sittings as Sittings
 from services.query.external_values import Source as Source
 from services.query.external_values import Verdicts as Verdicts
 from services.query.fact_values import read_external
 from services.query.facts_known import KnownFacts
+from services.query.rosters import Roster, Start, read_rosters
+from services.query.school_index import NO_YEAR_GROUP as NO_YEAR_GROUP
 from services.query.school_index import (
-    NO_YEAR_GROUP,
     ROSTER,
     BlockAt,
     Ints,
@@ -42,8 +43,7 @@ from services.query.school_index import (
     score_stream,
 )
 from services.query.stored import NOTHING, WORD_BITS, Stored
-
-Words = npt.NDArray[np.uint64]
+from services.query.stored import Words as Words
 
 
 class SchoolViews(msgspec.Struct, frozen=True):
@@ -62,15 +62,6 @@ class SchoolViews(msgspec.Struct, frozen=True):
         """The first month of the school's academic year."""
         details = self.index.details_at(self.known_at)
         return DEFAULT_YEAR_STARTS if details is None else details.year_starts
-
-
-class Roster(NamedTuple):
-    """Who is where on a day, as cells of 64 pupils and one roster value: the value's number on the axis, the word and
-    the bits of those who have it."""
-
-    values: Ints
-    words: Ints
-    bits: Words
 
 
 class Sums(NamedTuple):
@@ -132,29 +123,12 @@ class Axis:
 
     def load_rosters(self, days: Iterable[date]) -> None:
         """Read the rosters of several days at once."""
-        missing = [day for day in dict.fromkeys(days) if day not in self._rosters]
-        values, words, bits, placed, ends, offset = [], [], [], [], [], 0
-        for day in missing:
-            for school, word_start, value_start in zip(self.schools, self.word_starts, self.value_starts, strict=False):
-                cells = school.stored_at(ROSTER, day).roster_cells
-                if cells is not None:
-                    values.append(cells.values + value_start if value_start else cells.values)
-                    words.append(cells.words + word_start if word_start else cells.words)
-                    bits.append(cells.bits)
-                    placed.append(Placed(cells.segment, offset, day.toordinal()))
-                    offset += cells.bits.size
-            ends.append((len(bits), offset))
-        totals = np.concatenate([_NONE, *bits])
-        add_entries(totals[None, :], placed, known_at=self.known_at, assessed=False)
-        first, start = 0, 0
-        for day, (last, end) in zip(missing, ends, strict=True):
-            mine = slice(first, last)
-            self._rosters[day] = Roster(
-                np.concatenate([_NONE, *values[mine]]),
-                np.concatenate([_NONE, *words[mine]]),
-                totals[start:end].view(np.uint64),
-            )
-            first, start = last, end
+        missing = sorted({day for day in days if day not in self._rosters})
+        if not missing:
+            return
+        stored = [[school.stored_at(ROSTER, day) for day in missing] for school in self.schools]
+        starts = [Start(*at) for at in zip(self.word_starts[:-1], self.value_starts[:-1], strict=True)]
+        self._rosters.update(zip(missing, read_rosters(missing, stored, starts, self.known_at), strict=True))
 
     def words_of(self, day: date, chosen: Mask) -> Words:
         """The pupils who have one of the chosen roster values (a mask over their numbers) on a day."""
@@ -382,4 +356,3 @@ def _by_ability(profile: Profile, totals: Ints, ability: str) -> tuple[Ints, Int
 
 
 _NO_TAG = -2
-_NONE = np.zeros(0, np.int64)

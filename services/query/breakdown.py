@@ -134,13 +134,18 @@ def _make_names(index: SchoolIndex, breakdowns: tuple[By, ...]) -> _Names:
     names: list[Name] = []
     name_of_value = np.full(len(index.values), -1, np.int64)
     breakdown_of_value = np.full(len(index.values), -1, np.int64)
+    number_of = {(by.kind, by.name if by.kind == "characteristic" else ""): n for n, by in enumerate(breakdowns)}
+    places, numbers = [], []
+    for place, value in enumerate(index.values):
+        number = number_of.get((value.kind, value.name if value.kind == "characteristic" else ""))  # type: ignore[arg-type]
+        if number is not None:
+            places.append(place)
+            numbers.append(number)
+            names.append((number, value.value or value.name))
+    name_of_value[places], breakdown_of_value[places] = np.arange(len(places)), numbers
     unknown: list[int] = []
     whole_school: list[int] = []
     for number, by in enumerate(breakdowns):
-        for value in index.values_of(by.kind, by.name):
-            place = index.value_of[value]
-            name_of_value[place], breakdown_of_value[place] = len(names), number
-            names.append((number, value.value or value.name))
         unknown.append(-1 if by.kind in _UNKNOWN_IS_NO_ROW else len(names))
         if by.kind == "school":
             whole_school.append(len(names))

@@ -18,8 +18,11 @@ from schemas.blocks import OVERALL, InvalidBlock, Packed, start_day, unpack
 from services.query.school_index import Ints
 
 Array = npt.NDArray[Any]
+Words = npt.NDArray[np.uint64]
 
 WORD_BITS = 64
+_TABLE_MAX = 1 << 20
+"""Cells of a roster that are looked up in a table; more are sorted."""
 _DECODED_FACTOR = 2
 """About how much larger than its bytes a block is with everything that was made of it."""
 
@@ -123,7 +126,7 @@ def _cells_of(segment: Segment) -> RosterCells:
     keys = np.concatenate([segment.base_keys, segment.keys[overall]], dtype=np.int64, casting="unsafe")
     changes = np.concatenate([segment.base_overall[0], segment.changes[0, overall]], dtype=np.int64, casting="unsafe")
     slots, values = keys >> 16, keys & 0xFFFF
-    codes, cell = np.unique(values << 32 | slots // WORD_BITS, return_inverse=True)
+    codes, cell, words = _number_cells(values, slots // WORD_BITS)
     deltas = changes << (slots % WORD_BITS)
     based = segment.base_keys.size
     bits = np.zeros(codes.size, np.int64)
@@ -139,7 +142,20 @@ def _cells_of(segment: Segment) -> RosterCells:
         changes=deltas[None, based:],
         last_recorded_at=segment.last_recorded_at,
     )
-    return RosterCells(codes >> 32, codes & 0xFFFFFFFF, bits, later)
+    return RosterCells(codes // words, codes % words, bits, later)
+
+
+def _number_cells(values: Ints, words: Ints) -> tuple[Ints, Ints, int]:
+    """The cells that there are, as value × count + word and rising; of each key the number of its cell; the count."""
+    count = int(words.max()) + 1 if words.size else 1
+    codes = values * count + words
+    reach = int(codes.max()) + 1 if codes.size else 0
+    if reach > _TABLE_MAX:
+        found, cell = np.unique(codes, return_inverse=True)
+        return found, cell, count
+    there = np.zeros(reach, np.bool_)
+    there[codes] = True
+    return np.flatnonzero(there), (there.cumsum() - 1)[codes], count
 
 
 _NO_KEYS = np.zeros(0, np.int64)

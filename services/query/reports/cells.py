@@ -36,14 +36,22 @@ def cells_of(
     no_data = applicable - reached
     of = reached if with_data else applicable
     shares, no_data_shares = percents(in_bands, of[..., None]), percents(no_data, applicable)
-    columns = (in_bands, shares, of, no_data, no_data_shares, pupils - applicable - excluded)
-    return [
-        [
-            OverviewCell(BandCounts(*c), BandPercents(*p) if o else _NO_PERCENTS, o, n, _shown(n_percent), na)
-            for c, p, o, n, n_percent, na in zip(*of_measure, strict=True)
-        ]
-        for of_measure in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+    shown = list(map(BandPercents, *_by_band(shares)))
+    for place in np.flatnonzero(of == 0).tolist():
+        shown[place] = _NO_PERCENTS
+    no_data_shown = [None if share == NO_PERCENT else share for share in no_data_shares.ravel().tolist()]
+    others = pupils - applicable - excluded
+    divided_by, lacking, not_applicable = (column.ravel().tolist() for column in (of, no_data, others))
+    counts = map(BandCounts, *_by_band(in_bands))
+    cells = list(map(OverviewCell, counts, shown, divided_by, lacking, no_data_shown, not_applicable))
+    rows = len(pupils)
+    return [cells[start : start + rows] for start in range(0, len(cells), rows)]
+
+
+def _by_band(numbers: Ints) -> list[list[int]]:
+    """Of each band a list by measure and row."""
+    found: list[list[int]] = numbers.reshape(-1, numbers.shape[-1]).T.tolist()
+    return found
 
 
 def with_codes(cells: Sequence[OverviewCell], codes: Sequence[CodeCounts]) -> list[OverviewCell]:
@@ -85,7 +93,3 @@ def combined_of(counts: Ints) -> list[CombinedCounts]:
         for met, missed, incomplete in counts.T.tolist()
         for of in (met + missed,)
     ]
-
-
-def _shown(share: int) -> int | None:
-    return None if share == NO_PERCENT else share
