@@ -46,8 +46,9 @@ from services.query.stored import NOTHING, WORD_BITS, Stored
 from services.query.stored import Words as Words
 
 
-class SchoolViews(msgspec.Struct, frozen=True):
-    """One school as known at one instant, with the blocks that a report needs."""
+class SchoolViews(msgspec.Struct, eq=False):
+    """One school as known at one instant, with the blocks that a report needs. `facts` come after the reading, if a
+    measure needs them; nothing else ever changes."""
 
     index: SchoolIndex
     known_at: int

@@ -7,7 +7,7 @@ from that; one that does not count is not applicable. What lies on the axis is t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
@@ -26,6 +26,7 @@ from services.query.school_index import LAST_DAY, Ints, Mask, SchoolIndex
 YEARS_BACK_MAX = 5
 """How many academic years ago a pupil may have been in the year that a combination asks for."""
 _DAY = timedelta(days=1)
+_RECEPTION = ("r", "yr", "reception")
 _YEAR_GROUP = re.compile(r"(?:Y|Year ?)?([0-9]{1,2})", re.IGNORECASE)
 
 
@@ -343,6 +344,19 @@ def meets_expected(scoring: Scoring, amounts: Ints, days: Ints) -> Mask:
     which = np.searchsorted(starts, days, side="right") - 1
     needed = np.array([*(each.amount for each in scoring.thresholds), np.iinfo(np.int64).max], np.int64)[which]
     return (amounts >= 0) & (amounts >= needed)
+
+
+def numbers_of(names: Mapping[str, int], wanted: Iterable[str]) -> list[int]:
+    """The numbers of the year groups that are meant: `6`, `Y6` and `Year 6` are one, as `R` and `Reception`."""
+    meant = {_plain_year_group(name) for name in wanted}
+    return [number for name, number in names.items() if _plain_year_group(name) in meant]
+
+
+def _plain_year_group(name: str) -> str:
+    found = _YEAR_GROUP.fullmatch(name)
+    if found is not None:
+        return str(int(found[1]))
+    return "r" if name.casefold() in _RECEPTION else name.casefold()
 
 
 def _measure_of(column: str, combined: Measure) -> Measure:

@@ -17,7 +17,12 @@ from services.query.hidden_schemas import allow_hidden
 from services.query.reports.changes import Changes
 from services.query.reports.curriculum import Curriculum
 from services.query.reports.explain import Explain
+from services.query.reports.external import External
+from services.query.reports.eyfs_group import EyfsGroup
+from services.query.reports.eyfs_pupil import EyfsPupil
 from services.query.reports.framework import Framework
+from services.query.reports.gld import GldReport
+from services.query.reports.judgements import Judgements
 from services.query.reports.multi_ability import MultiAbility
 from services.query.reports.progress import Progress, ProgressMembers
 from services.query.reports.recording import Recording
@@ -41,6 +46,14 @@ _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "framework": Framework,
     "recording": Recording,
     "changes": Changes,
+    "external": External,
+    "external/members": Members,
+    "judgements": Judgements,
+    "judgements/members": Judgements,
+    "eyfs-group": EyfsGroup,
+    "eyfs-pupil": EyfsPupil,
+    "gld": GldReport,
+    "gld/members": GldReport,
 }
 _REPEATED = (
     "school", "year_group", "group", "filter", "by", "then", "measure", "bands", "start_bands", "cell",
@@ -59,9 +72,17 @@ _PARAMETERS: Mapping[str, str] = {
     "min_position": "Wait until the views have come as far as this position of an answer of ingest.",
     "wait_seconds": "How long to wait for min_position, 0 to 30. Default: 2.",
     "measure": "markbook:SUBJECT:ABILITY:overall (or assessed), test:TEST:SUBJECT:COMPONENT:SCORE_TYPE (COMPONENT - if "
-    "there is none), judgement:SUBJECT:SCALE.",
+    "there is none) with :latest, :best or :first, judgement:SUBJECT:SCALE[:NAME], eyfs:E01|total|gld, "
+    "combined:ks2-rwm:expected|higher, combined:phonics:year-1|end-of-year-2, combined:acel-literacy. Any may end "
+    "@DATE, tests and judgements @FROM..TO.",
     "bands": "Four lower cut-offs, 35,50,70,85: once for all measures, or once for each; - = a band that is not used. "
     "Whole percents for markbooks; scores may have three decimals.",
+    "test": "A test's id, as GET /v1/tests lists them.",
+    "framework": "The framework that the subject belongs to.",
+    "year": "An academic year, 2025/26. Default: that of as_at.",
+    "compare": "national: the national figure beside the schools'.",
+    "judgement": "SUBJECT:SCALE or SUBJECT:SCALE:NAME of the teacher's judgement (SUBJECT - if there is none).",
+    "area": "An area of the profile: communication, personal, physical, literacy, mathematics, world or arts.",
     "settings": "The id of saved settings, set_… or a version of them, set_…@3, instead of bands. With neither, the "
     "schools' own that are valid on the measure's date.",
     "by": "Rows: school, year-group, group or characteristic:NAME.",

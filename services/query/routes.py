@@ -22,6 +22,7 @@ from services.access.problems import Problem, request_id_of
 from services.query import exports, parameters
 from services.query.asked.progress import PROGRESS, PROGRESS_MEMBERS, read_progress, read_progress_members
 from services.query.exports import CSV_MEDIA_TYPE, WORKBOOK_MEDIA_TYPE
+from services.query.external_routes import EXTERNAL_REPORTS
 from services.query.fact_routes import FACT_REPORTS, changes_report
 from services.query.progressing import answer_progress, answer_progress_members
 from services.query.report import Report as Report
@@ -116,6 +117,7 @@ _REPORTS: tuple[Report, ...] = (
         named=True,
     ),
     *FACT_REPORTS,
+    *EXTERNAL_REPORTS,
 )
 REPORTS = (*_REPORTS, changes_report(_REPORTS))
 

@@ -67,7 +67,7 @@ class SchoolReading:
 
     def learn(self, facts: KnownFacts) -> None:
         """Take in the single facts of the school, before anything is computed."""
-        self.views = msgspec.structs.replace(self.views, facts=facts)
+        self.views.facts = facts
 
     def presence(self, day: date) -> Presence:
         """The roster on a day."""
