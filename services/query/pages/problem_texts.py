@@ -98,7 +98,7 @@ PROBLEM_TEXTS: dict[str, str] = {
     "invalid_year": "An academic year is written 2025/26.",
     "ends_before_starts": "The last day lies before the first.",
     "unknown_test": "There is no such test, or it was not defined then. GET /v1/tests lists them.",
-    "unknown_area": "An area is named by its id: communication, personal, physical, literacy, mathematics, world or arts.",
+    "unknown_area": "An area is communication, personal, physical, literacy, mathematics, world or arts.",
     "area_and_subject": "Either an area of the profile or a subject of a markbook is asked for.",
     "unknown_framework": "The schools have this subject in another framework.",
     "unknown_choice": "Of several sittings the latest, the best or the first counts.",
