@@ -37,9 +37,12 @@ def print_report(name: str, answer: Answer, console: Console) -> None:
     printers: Mapping[str, Callable[[Answer, Console], None]] = {
         "overview": _print_overview,
         "overview/members": _print_members,
+        "progress": _print_overview,
+        "progress/members": _print_members,
         "matrix": _print_matrix,
         "matrix/members": _print_members,
         "score-tracking": _print_score_tracking,
+        "score-tracking/members": _print_score_tracking,
     }
     printer = printers.get(name)
     if printer is None:
@@ -76,7 +79,7 @@ def _print_overview(answer: Answer, console: Console) -> None:
     for index, measure in enumerate(answer["measures"]):
         columns = ["row", "pupils", *(BAND_NAMES[band] for band in BANDS), "No data", "Not applicable"]
         rows = [_overview_line(row, row["cells"][index]) for row in answer["rows"]]
-        bands = ",".join(str(cut) for cut in measure.get("bands") or ())
+        bands = ",".join(str(cut) for cut in measure.get("bands") or ()) or "by year group or school"
         console.print(table_of(columns, rows, f"{measure['id']} (bands {bands})"))
     if len(answer["measures"]) > 1:
         _print_combined(answer, console)
@@ -85,7 +88,7 @@ def _print_overview(answer: Answer, console: Console) -> None:
 def _overview_line(row: Answer, cell: Answer) -> list[Any]:
     bands = [_count(cell["counts"][band], cell["percents"][band]) for band in BANDS]
     return [
-        row["row"],
+        f"{row['in']} / {row['row']}" if "in" in row else row["row"],
         row["pupils"],
         *bands,
         _count(cell["no_data"], cell["no_data_percent"]),

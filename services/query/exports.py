@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
@@ -34,6 +34,7 @@ _MADE_AT = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands in every workbook for the time of its making, so that equal reports are equal files."""
 
 Cell = str | int | date | None
+_MET: Mapping[Any, Cell] = {True: "yes", False: "no"}
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -70,7 +71,8 @@ def members_table(answer: Members, measures: Sequence[str]) -> Table:
 
 
 def score_tracking_table(answer: ScoreTracking) -> Table:
-    """One line for each pupil: the displayed percents, and each month's variance beside it."""
+    """One line for each pupil: the displayed percents, each month's variance beside it, and the target if any."""
+    aimed = any(pupil.target is not msgspec.UNSET for pupil in answer.pupils)
     months = [column for month in answer.months for column in (month.isoformat(), f"{month} variance")]
     lines = (
         (
@@ -82,10 +84,12 @@ def score_tracking_table(answer: ScoreTracking) -> Table:
                 for cell in (_percent(value), variance)
             ),
             pupil.average_variance,
+            *((None if pupil.target is msgspec.UNSET else pupil.target, _MET.get(pupil.met)) if aimed else ()),
         )
         for pupil in answer.pupils
     )
-    return Table((*PUPIL_HEADER, "start", *months, "average_variance"), tuple(lines))
+    header = (*PUPIL_HEADER, "start", *months, "average_variance", *(("target", "met") if aimed else ()))
+    return Table(header, tuple(lines))
 
 
 def matrix_table(answer: Matrix) -> Table:
@@ -212,6 +216,12 @@ def _about_lines(provenance: Provenance, asked: str) -> Iterator[tuple[Cell, ...
         yield "names", provenance.names
     for name, version in provenance.views.items():
         yield f"view {name}", version
+    for used in provenance.settings:
+        bands = used.rule or ",".join(map(str, used.bands or ()))
+        whom = f"year group {used.year_group}" if used.year_group else ""
+        yield f"settings {used.id}@{used.version}", used.name, used.measure, bands, used.on, whom, used.warning
+    for note in provenance.notes or ():
+        yield f"note {note.code}", note.detail
 
 
 def _fill(sheet: xlsxwriter.worksheet.Worksheet, lines: Iterable[Sequence[Cell]], *, first_row: int) -> None:

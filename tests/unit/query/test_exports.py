@@ -20,6 +20,7 @@ from services.query.answers import (
     MeasureOn,
     Members,
     Name,
+    Note,
     NotMeeting,
     Overlay,
     Overview,
@@ -27,6 +28,7 @@ from services.query.answers import (
     PupilMonths,
     PupilValues,
     ScoreTracking,
+    SettingsUsed,
     Share,
     Unplotted,
     Value,
@@ -164,3 +166,26 @@ def test_tables_and_answers_have_the_same_number_of_cells() -> None:
     table = exports.members_table(members("Amy", "Ben"), ["a", "b"])
     assert {len(line) for line in table.lines} == {len(table.header)}
     assert len(msgspec.structs.fields(Value)) + 6 == len(table.header)
+
+
+def test_a_target_has_columns_only_where_one_is_asked_for() -> None:
+    def pupil(**aim: Any) -> PupilMonths:
+        told: dict[str, Any] = {"start": None, "values": [], "variances": [], "average_variance": None, **aim}
+        return PupilMonths(pupil="pup_1", school="oak", year_group="3", **told)
+
+    pupils = [pupil(target=60, met=True), pupil(target=0, met=False), pupil(target=None, met=None)]
+    answer = ScoreTracking("score-tracking", PROVENANCE, MATHS, "now", [], 3, pupils, None)
+    table = exports.score_tracking_table(answer)
+    assert table.header[-2:] == ("target", "met")
+    assert [line[-2:] for line in table.lines] == [(60, "yes"), (0, "no"), (None, None)]
+    plain = exports.score_tracking_table(msgspec.structs.replace(answer, pupils=[pupil()]))
+    assert plain.header[-1] == "average_variance" and len(plain.lines[0]) == len(plain.header)
+
+
+def test_the_about_sheet_tells_the_settings_and_why_a_report_is_empty() -> None:
+    used = SettingsUsed("set_1", 3, "Autumn", MATHS, [21, "-", 51, 66], "outside_validity", date(2026, 1, 1), "4")
+    told = msgspec.structs.replace(PROVENANCE, settings=[used], notes=[Note("unknown_group", "Nobody.", "group", "x")])
+    with zipfile.ZipFile(io.BytesIO(exports.write_workbook(exports.Table(("a",), ()), told, "http://x"))) as workbook:
+        shared = workbook.read("xl/sharedStrings.xml").decode()
+    for text in ("settings set_1@3", "Autumn", "21,-,51,66", "year group 4", "outside_validity", "note unknown_group"):
+        assert f">{text}<" in shared, text
