@@ -11,7 +11,14 @@ from services.query.pages.page import Page, Shown
 from services.query.pages.page_parts import show_value
 from services.query.pages.pupil_tables import pupil_table
 from services.query.pages.sections import DATES, MEASURES, PUPILS, SETTINGS
-from services.query.pages.wording import CELL_WORDS, HIDDEN, long_instant, measure_label, row_label
+from services.query.pages.wording import CELL_WORDS, HIDDEN, in_words, long_date, long_instant, measure_label, row_label
+
+_KINDS = {
+    "EventRetracted": "An earlier fact was taken back",
+    "FactRetracted": "An earlier fact was taken back",
+    "ImportReversed": "A file was taken back",
+    "CurriculumPublished": "A changed framework",
+}
 
 
 def _show(shown: Shown) -> Sequence[Block]:
@@ -79,9 +86,12 @@ def _value(pupil: Any, end: str) -> Cell:
 
 
 def _fact(fact: Any) -> str:
-    told = getattr(fact, "recorded_at", None)
-    about = getattr(fact, "objective", None) or getattr(fact, "event_id", None) or "a fact"
-    return f"{about}, told {long_instant(told)}" if told is not None else str(about)
+    """`ma3-01 Achieved on 3 July 2026, told 29 July 2026 at 17:30:00 BST`."""
+    about = _KINDS.get(fact.type, in_words(fact.type))
+    if fact.objective or fact.state:
+        about = " ".join(part for part in (fact.objective, in_words(fact.state) if fact.state else "") if part)
+    day = f" on {long_date(fact.on)}" if fact.on is not None else ""
+    return f"{about}{day}, told {long_instant(fact.recorded_at)}"
 
 
 def _cell_words(shown: Shown, cell: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from services.query.pages.addresses import Pairs, one
@@ -33,6 +34,7 @@ from services.query.pages.wording import (
     count_and_percent,
     in_words,
     long_date,
+    named_words,
     pupils_words,
     row_label,
 )
@@ -50,6 +52,8 @@ def _show(shown: Shown) -> Sequence[Block]:
             )
         ]
     states = _states(answer)
+    rows = _rows(answer)
+    left_out = len(answer.rows) - len(rows)
     title = f"{in_words(answer.subject)}, {_ability(answer.ability)}"
     table = Table(
         title=title,
@@ -57,7 +61,8 @@ def _show(shown: Shown) -> Sequence[Block]:
         sentence=_sentence(answer),
         kind="curriculum",
         head=tuple(_head(shown, states)),
-        rows=tuple(_row(shown, row, states) for row in answer.rows),
+        rows=tuple(_row(shown, row, states) for row in rows),
+        notes=(f"{left_out} objectives that none of these pupils has are left out.",) if left_out else (),
         chart=_chart(shown, title, states),
         legend=_legend(shown),
     )
@@ -68,7 +73,12 @@ def _states(answer: Any) -> list[tuple[str, str]]:
     """The states (or bands) with their words, from little to much."""
     if answer.bands is not None or not answer.states:
         return [(band.id, band.word) for band in BANDS]
-    return [(state.state, state.name or in_words(state.state)) for state in answer.states]
+    return [(state.state, named_words(state.name, state.state)) for state in answer.states]
+
+
+def _rows(answer: Any) -> list[Any]:
+    """The rows that anybody in a column has: of each pupil's own year there may be few."""
+    return [row for row in answer.rows if any(cell.none != 0 or any(cell.counts.values()) for cell in row.cells)]
 
 
 def _head(shown: Shown, states: Sequence[tuple[str, str]]) -> Sequence[Column]:
@@ -107,7 +117,7 @@ def _chart(shown: Shown, title: str, states: Sequence[tuple[str, str]]) -> Chart
         state: BAND_COLOURS.get(state) or SHADES[min(index, len(SHADES) - 1)] for index, (state, _) in enumerate(states)
     }
     bars = []
-    for row in answer.rows:
+    for row in _rows(answer):
         for index, cell in enumerate(row.cells):
             parts = [
                 (
@@ -173,7 +183,7 @@ def _name(row: Any) -> str:
 
 def _place(row: Any) -> str:
     code = row.row.partition(":")[2]
-    return " · ".join(part for part in (row.strand, code) if part and part != row.text)
+    return " · ".join(dict.fromkeys(part for part in (row.strand, code) if part and part != _name(row)))
 
 
 def _ability(ability: str) -> str:
@@ -181,7 +191,7 @@ def _ability(ability: str) -> str:
 
 
 def _column_words(shown: Shown, column: str) -> str:
-    return column[1:] if column.startswith("@") else row_label(column, shown.schools)
+    return long_date(date.fromisoformat(column[1:])) if column.startswith("@") else row_label(column, shown.schools)
 
 
 def _cell_words(cell: str, pairs: Pairs) -> str:

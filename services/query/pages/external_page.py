@@ -56,7 +56,7 @@ def _table(shown: Shown, index: int) -> Table:
     whole = answer.rows[0].measures[index]
     expected = answer.expected.get(whole.id)
     compared = any(row.measures[index].national is not None for row in answer.rows)
-    scored = any(row.measures[index].scores for row in answer.rows)
+    scored = any(row.measures[index].mean is not None for row in answer.rows)
     head = [Column(text="Pupils in"), Column(text="Pupils", number=True), Column(text="Counted", number=True)]
     head += [Column(text="Met", number=True, note=f"from {expected}" if expected else "")]
     head += [Column(text="National", number=True), Column(text="Gap in pupils")] if compared else []
@@ -88,7 +88,7 @@ def _row(shown: Shown, row: Any, index: int, compared: bool, scored: bool) -> Ro
             Cell(text="" if beside is None else _gap(beside.pupils_above)),
         ]
     if scored:
-        note = "" if not measure.scores else f"of {measure.scores}"
+        note = "" if measure.mean is None else f"of {measure.scores}"
         cells.append(Cell(text=measure.mean or "", note=note, number=True))
     cells += [
         _codes(shown, row, f"{index}:coded", measure.coded),
@@ -141,7 +141,7 @@ def _notes(measure: Any) -> list[str]:
     for beside in (measure.national, getattr(measure, "national_mean", None)):
         if beside is not None:
             notes.append(f"National figure of {beside.year}, {beside.status}: {beside.population}. {beside.source}")
-    if measure.distribution:
+    if len(measure.distribution) > 2:
         listed = ", ".join(f"{score}: {pupils}" for score, pupils in measure.distribution.items())
         notes.append(f"Pupils by score, all rows together. {listed}")
     return notes

@@ -9,7 +9,7 @@ from services.query.pages.blocks import Block, Cell, Column, Row, Table, Words
 from services.query.pages.forms import Field, Section
 from services.query.pages.page import Page, Shown
 from services.query.pages.sections import DATES, PUPILS_OF_SCHOOLS
-from services.query.pages.wording import in_words, long_date, year_group_words
+from services.query.pages.wording import in_words, long_date, named_words, year_group_words
 
 
 def _show(shown: Shown) -> Sequence[Block]:
@@ -20,7 +20,7 @@ def _show(shown: Shown) -> Sequence[Block]:
 
 
 def _subject(shown: Shown, subject: Any, *, several: bool) -> Iterator[Block]:
-    title = subject.title or in_words(subject.subject)
+    title = named_words(subject.title, subject.subject)
     said = [f"Framework {subject.framework_title or subject.framework}, version {subject.version}."]
     if subject.effective_on is not None:
         said.append(f"In force since {long_date(subject.effective_on)}.")
@@ -41,7 +41,7 @@ def _states(title: str, subject: Any) -> Table:
         head=(Column(text="Judgement"), Column(text="Worth", number=True), Column(text="Meaning")),
         rows=tuple(
             Row(
-                head=Cell(text=state.name or in_words(state.state)),
+                head=Cell(text=named_words(state.name, state.state)),
                 cells=(Cell(text=state.weight or "does not count", number=True), Cell(text=state.meaning or "")),
             )
             for state in subject.states

@@ -9,56 +9,54 @@ from services.query.pages.blocks import Block, Cell, Column, Row, Table
 from services.query.pages.forms import Field, Section
 from services.query.pages.page import Page, Shown
 from services.query.pages.sections import DATES, PUPILS
-from services.query.pages.wording import HIDDEN, count_and_percent, in_words, long_date, row_label
+from services.query.pages.wording import HIDDEN, in_words, long_date, pupils_words, row_label
 
 
 def _show(shown: Shown) -> Sequence[Block]:
     answer = shown.answer
+    subjects = list(dict.fromkeys(row.subject for row in answer.rows))
     several = len({row.school for row in answer.rows}) > 1
-    head = [Column(text="Class")]
-    head += [Column(text="School")] if several else []
-    head += [
-        Column(text="Subject"),
-        Column(text="Pupils", number=True),
-        Column(text="Pupils assessed", number=True),
-        Column(text="Last assessed on"),
-        Column(text="Objectives covered", number=True),
-    ]
-    head += [Column(text="Minimum")] if answer.minimum is not None else []
     since = "since the academic year began" if answer.since is None else f"since {long_date(answer.since)}"
     below = sum(1 for row in answer.rows if row.below_minimum)
-    minimum = f" {below} of {len(answer.rows)} rows lie below the minimum of {answer.minimum}%." if below else ""
+    said = f" Below the minimum of {answer.minimum}%, and marked ▼: {below} of {len(answer.rows)}." if below else ""
+    by_class: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in answer.rows:
+        by_class.setdefault((row.school, row.row), {})[row.subject] = row
+    head = [Column(text="Class"), *([Column(text="School")] if several else []), Column(text="Pupils", number=True)]
     return [
         Table(
             title="What was recorded",
             of=f"{shown.of}, {since}, until {long_date(answer.until)}",
-            sentence="An objective is covered if it was assessed for anyone in the class. No member of staff is named."
-            + minimum,
-            head=tuple(head),
-            rows=tuple(_row(shown, row, several, answer.minimum is not None) for row in answer.rows),
-            kind="lines",
+            sentence="Each cell: how many of the class's objectives were assessed for anyone in it, the pupils "
+            f"assessed, and the last day. No member of staff is named.{said}",
+            head=(*head, *(Column(text=in_words(subject)) for subject in subjects)),
+            rows=tuple(_row(shown, key, found, subjects, several) for key, found in by_class.items()),
+            kind="recording",
         )
     ]
 
 
-def _row(shown: Shown, row: Any, several: bool, minimum: bool) -> Row:
-    covered = row.covered
-    cells = [Cell(text=shown.schools.get(row.school, row.school))] if several else []
-    cells += [
-        Cell(text=in_words(row.subject)),
-        Cell(text=HIDDEN if row.pupils is None else str(row.pupils), number=True),
-        Cell(text=count_and_percent(row.assessed, row.assessed_percent), number=True),
-        Cell(text="nothing yet" if row.last_assessed_on is None else long_date(row.last_assessed_on)),
-        Cell(text=f"{covered.objectives} of {covered.of}", note=_percent(covered.percent), number=True),
-    ]
-    if minimum:
-        words = {True: "▼ below", False: "reached", None: "nothing taught"}[row.below_minimum]
-        cells.append(Cell(text=words, tone="short" if row.below_minimum else "quiet"))
-    return Row(head=Cell(text=row_label(row.row, shown.schools)), cells=tuple(cells), strong=row.row == "whole")
+def _row(shown: Shown, key: tuple[str, str], found: dict[str, Any], subjects: list[str], several: bool) -> Row:
+    school, name = key
+    pupils = next(iter(found.values())).pupils
+    cells = [Cell(text=shown.schools.get(school, school))] if several else []
+    cells.append(Cell(text=HIDDEN if pupils is None else str(pupils), number=True))
+    cells += [_cell(found.get(subject)) for subject in subjects]
+    return Row(head=Cell(text=row_label(name, shown.schools)), cells=tuple(cells), strong=name == "whole")
 
 
-def _percent(percent: int | None) -> str:
-    return "" if percent is None else f"{percent}%"
+def _cell(row: Any) -> Cell:
+    if row is None or not row.covered.of:
+        return Cell(text="not taught", tone="quiet")
+    if not row.covered.objectives:
+        text, note = f"0 of {row.covered.of}", "nothing yet"
+    else:
+        text = f"{row.covered.objectives} of {row.covered.of}"
+        note = (
+            f"{pupils_words(row.assessed) if row.assessed is not None else HIDDEN}, {long_date(row.last_assessed_on)}"
+        )
+    below = bool(row.below_minimum)
+    return Cell(text=f"▼ {text}" if below else text, note=note, tone="short" if below else "")
 
 
 RECORDING = Page(

@@ -59,7 +59,14 @@ _KNOWN_MEASURES = {
     "combined:phonics:end-of-year-2": "Phonics met by the end of Year 2",
     "combined:acel-literacy": "ACEL literacy",
 }
-NOT_KNOWN = "Not known"
+_YEAR_GROUPS = {
+    "Not known": "Year group not known",
+    "R": "Reception",
+    "N": "Nursery",
+    "N1": "Nursery 1",
+    "N2": "Nursery 2",
+}
+_SCORE_TYPES = {"scaled": "scaled score", "ta": "teacher assessment", "raw": "marks"}
 _CAPITALS = frozenset(("sen", "eal", "fsm", "send", "ks1", "ks2", "mtc", "gld", "eyfsp", "acel", "gps", "spag"))
 
 
@@ -78,13 +85,24 @@ def row_label(row: str, schools: Mapping[str, str]) -> str:
 
 def year_group_words(name: str) -> str:
     """`Year 4` for the year group `4`; other names, such as Reception, as they are."""
-    return f"Year {name}" if name.isdecimal() else "Year group not known" if name == NOT_KNOWN else name
+    return f"Year {name}" if name.isdecimal() else _YEAR_GROUPS.get(name, name)
 
 
 def in_words(name: str) -> str:
     """`Pupil premium` for `pupil-premium`; short names in capitals, such as SEN, are as they are known in schools."""
     text = name.replace("-", " ").replace("_", " ")
     return text.upper() if text.lower() in _CAPITALS else text[:1].upper() + text[1:]
+
+
+def named_words(name: str, id: str) -> str:
+    """What something is called; without a name of its own, its id in words."""
+    return in_words(id) if not name or name == id else name
+
+
+def _inside(name: str) -> str:
+    """A name inside a sentence."""
+    words = in_words(name)
+    return words if words.isupper() else words[:1].lower() + words[1:]
 
 
 def measure_group(text: str) -> str:
@@ -106,9 +124,10 @@ def measure_label(text: str) -> str:
         return f"{in_words(subject)}, {ability}, {_PERCENTS[percent]}{dated}"
     if kind == "test" and len(parts) in (4, 5):
         test, subject, component, score_type, *which = parts
-        component = "" if component == "-" else f" {in_words(component).lower()}"
-        which = [f", {each}" for each in which]
-        return f"{in_words(test)} {in_words(subject).lower()}{component}, {score_type}{''.join(which)}{dated}"
+        subject = subject if subject != test else ""
+        names = [in_words(test), *(_inside(each) for each in (subject, component) if each not in ("", "-"))]
+        score = _SCORE_TYPES.get(score_type, score_type)
+        return f"{', '.join([' '.join(names), score, *which])}{dated}"
     if kind == "judgement" and len(parts) in (2, 3):
         subject = "" if parts[0] == "-" else f"{in_words(parts[0])}: "
         name = f" ({parts[2]})" if len(parts) == 3 else ""
