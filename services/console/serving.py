@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -35,6 +36,8 @@ Part = Literal["ingest", "query", "web"]
 CONNECTIONS_MAX = 16
 STOP_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
+COLLECT_AFTER = (50_000, 20, 20)
+"""Containers made before the collector looks: a report makes thousands, in no circle, beside documents that stay."""
 
 
 def serve_shared(part: Part, listener: socket.socket, processes: int) -> None:
@@ -211,6 +214,8 @@ async def _serve(
     try:
         async with _application(part, settings, pool, processes) as application:
             config.app = application
+            gc.freeze()
+            gc.set_threshold(*COLLECT_AFTER)
             await _Server(config).serve(sockets=[listener] if listener is not None else None)
     finally:
         await _close(pool)
