@@ -22,6 +22,7 @@ from litestar.types import ASGIApp
 from services.access.keys import Keyring
 from services.console import data_directory
 from services.console.database import database_of
+from services.console.permalinks import permalink_keeper
 from services.console.web import WebApplication
 from services.ingest.intake.asyncapi import DOCUMENT as TOPICS_DOCUMENT
 from services.ingest.problem_codes import PROBLEM_CODES
@@ -252,4 +253,7 @@ async def _application(part: Part, settings: Settings, pool: asyncpg.Pool, proce
 def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log, processes: int) -> ASGIApp:
     from services.query import main as query_main
 
-    return query_main.create_app(settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT, processes=processes)
+    keep = permalink_keeper(settings, pool, log)
+    return query_main.create_app(
+        settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT, processes=processes, keep=keep
+    )

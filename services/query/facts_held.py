@@ -80,6 +80,11 @@ class HeldFacts:
             if sought.search(data):
                 yield _other(offset, data)
 
+    def others_told(self, after: int, until: int) -> list[OtherFact]:
+        """The facts that are no assessments and were told after one instant and up to another."""
+        others = (_other(offset, data) for offset, data in self._others)
+        return [each for each in others if after < each.told.recorded_at <= until]
+
     # --- standing ---
 
     @cached_property

@@ -34,9 +34,11 @@ from services.query.openapi import DOCUMENT
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import HTML_MEDIA_TYPE, render
 from services.query.pages.routes import Site, as_page, page_handlers
+from services.query.permalink_routes import permalink_handlers
+from services.query.permalinks import Keep, Permalinks
 from services.query.reader import Reader
 from services.query.reporting import Reporting
-from services.query.routes import report_handlers
+from services.query.routes import REPORTS, report_handlers
 from services.runtime.clock import utc_now
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
@@ -60,9 +62,11 @@ def create_app(
     topics: bytes | None = None,
     *,
     processes: int = 1,
+    keep: Keep | None = None,
 ) -> Litestar:
     """The application. `problems`: texts of the codes of other services, for the pages under /problems; `topics`: their
-    AsyncAPI document, for /docs; `processes`: how many share the memory for what is kept between reports.
+    AsyncAPI document, for /docs; `processes`: how many share the memory for what is kept between reports;
+    `keep`: keeps permalinks, which there are none without.
 
     `log`: where it is written down who was told names; without it, or without the identity key, there are none.
     """
@@ -72,7 +76,9 @@ def create_app(
         names = Names(pool, open_keystore(settings, pool), log, partitions, utc_now)
     lineage = None if log is None else Lineage(log, partitions)
     reader, facts = Reader(pool, partitions, *caches(processes)), FactsReader(pool, partitions)
-    reporting = Reporting(reader, names, facts, lineage, settings.small_numbers, Definitions(pool))
+    definitions = Definitions(pool)
+    reporting = Reporting(reader, names, facts, lineage, settings.small_numbers, definitions)
+    permalinks = Permalinks(reporting, definitions, {each.path: each for each in REPORTS}, keep, utc_now)
     site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
 
     @asynccontextmanager
@@ -87,6 +93,7 @@ def create_app(
     app = Litestar(
         route_handlers=[
             *report_handlers(reporting, keyring, utc_now),
+            *permalink_handlers(permalinks, keyring),
             *page_handlers(site),
             *_operation_handlers(pool),
             *_document_handlers(topics),

@@ -267,6 +267,12 @@ def _definition_paths(document: Mapping[str, Any]) -> dict[str, Any]:
             "get": _operation("List saved reports", "200", "Those of the key, and those shared with it"),
         },
         "/v1/saved-reports/{id}": {"delete": _operation("Delete a saved report", "204", "Gone", parameters=[_ID])},
+        "/v1/permalinks": {
+            "post": _operation("Keep a report: {\"path\": \"/v1/reports/…\"}", "201", "Where it is", body=document)
+        },
+        "/v1/permalinks/{id}": {
+            "get": _operation("A report as it was kept, and what came later", "200", "The report", parameters=[_ID])
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -10,8 +11,13 @@ import numpy as np
 from schemas.detail import identity_of
 from schemas.events import CurriculumPublished, FactWithdrawn, JudgementRecorded, ResultRecorded
 from services.domain.measures import Measure
-from services.query.facts_held import HeldFacts, OtherFact
+from services.query.axis import unpack_words
+from services.query.facts_held import STATE_BITS, HeldFacts, OtherFact
 from services.query.facts_known import KnownFacts
+from services.query.population import population_words
+from services.query.requests import Population
+from services.query.vectors import SchoolReading
+from services.query.watched import Watched
 
 
 class Window(NamedTuple):
@@ -88,3 +94,68 @@ def _concerns(other: OtherFact, measure: Measure) -> bool:
 def _teaches(other: OtherFact, subject: str) -> bool:
     fact = other.fact
     return isinstance(fact, CurriculumPublished) and any(each.subject == subject for each in fact.subjects)
+
+
+def count_told(
+    known: KnownFacts,
+    school: SchoolReading,
+    population: Population,
+    on: date,
+    measures: Sequence[Watched],
+    window: Window,
+) -> int:
+    """How many facts were told in a window of the pupils of a population, or of the curriculum of a measure.
+
+    Of assessments and results those count that are dated up to a measure's own day; without any measure all do.
+    """
+    held = known.held
+    there = unpack_words(population_words(school.axis, population, on))
+    mine = there[known.owners] if known.owners.size else np.zeros(0, np.bool_)
+    rows = np.flatnonzero((held.recorded_at > window.after) & (held.recorded_at <= window.until))
+    last_days = _last_days(measures)
+    subjects = [subject for subject, _ in held.objectives]
+    counted = [row for row in rows.tolist() if mine[held.slots[row]] and _in_time(held, row, subjects, last_days)]
+    pupils = {held.pupils[slot] for slot in np.flatnonzero(mine).tolist()}
+    taken_back = _withdrawals_in(held, window)
+    others = [
+        each for each in held.others_told(window.after, window.until) if _counts(each, pupils, measures, last_days)
+    ]
+    if not taken_back:
+        return len(counted) + len(others)
+    withdrawn = sum(
+        len(taken_back.get(held.identities[row].tobytes(), ()))
+        for row in np.flatnonzero(mine[held.slots]).tolist()
+        if _in_time(held, row, subjects, last_days)
+    )
+    return len(counted) + len(others) + withdrawn
+
+
+def _last_days(measures: Sequence[Watched]) -> dict[str, int] | None:
+    """Of each subject of a markbook measure the last day that matters; None: everything does."""
+    if not measures:
+        return None
+    found: dict[str, int] = {}
+    for measure, on in measures:
+        if measure.kind == "markbook":
+            found[measure.subject] = max(found.get(measure.subject, 0), on.toordinal())
+    return found
+
+
+def _in_time(held: HeldFacts, row: int, subjects: Sequence[str], last_days: Mapping[str, int] | None) -> bool:
+    """Whether an assessment is of a subject that matters, and dated early enough."""
+    if last_days is None:
+        return True
+    return bool(held.days[row] <= last_days.get(subjects[int(held.values[row]) >> STATE_BITS], 0))
+
+
+def _counts(
+    other: OtherFact, pupils: set[str], measures: Sequence[Watched], last_days: Mapping[str, int] | None
+) -> bool:
+    fact = other.fact
+    if isinstance(fact, CurriculumPublished):
+        return last_days is None or any(each.subject in last_days for each in fact.subjects)
+    if isinstance(fact, ResultRecorded | JudgementRecorded):
+        day = fact.sat_on if isinstance(fact, ResultRecorded) else fact.judged_on
+        wanted = not measures or any(_concerns(other, each.measure) and day <= each.on for each in measures)
+        return wanted and fact.pupil in pupils
+    return getattr(fact, "pupil", None) in pupils or getattr(fact, "other", None) in pupils

@@ -13,8 +13,11 @@ from schemas.detail import compressed
 from schemas.topics import EMBEDDED_PARTITIONS, FACTS
 from services.access import identities, keys
 from services.access.keys import Keyring
+from services.console.permalinks import permalink_keeper
+from services.ingest.definition_log import DefinitionLog
 from services.projector.store import create_tables
 from services.query.main import create_app
+from services.runtime.clock import utc_now
 from services.runtime.log.embedded import EmbeddedLog
 from tests.integration.test_query_http import ADMIN, ADMIN_KEY, SETTINGS, bearer
 from tests.integration.test_reader import partition_of, put_checkpoint, put_views
@@ -48,7 +51,9 @@ async def pool(embedded_database_url: str) -> AsyncIterator[asyncpg.Pool]:
 @pytest.fixture
 async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
     log = EmbeddedLog(pool)
-    app = create_app(SETTINGS, pool, Keyring(pool, ADMIN_KEY), {}, log)
+    await DefinitionLog(pool, log, EMBEDDED_PARTITIONS, utc_now).start()
+    keep = permalink_keeper(SETTINGS, pool, log)
+    app = create_app(SETTINGS, pool, Keyring(pool, ADMIN_KEY), {}, log, keep=keep)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=ADMIN) as client:
         yield client
@@ -127,6 +132,39 @@ async def test_each_report_of_single_facts_over_http(client: httpx.AsyncClient, 
     await get(f"multi-ability?{NOVEMBER}&subject=maths&ability=1&ability=2&ability=3&ability=4&ability=5", 422)
     elsewhere = await bearer(pool, can=("read", "names"), schools=("elm",))
     await get(f"explain?{NOVEMBER}&pupil=amy&measure=markbook:maths:Y3:overall", 403, **elsewhere)
+
+
+async def test_a_permalink_stands_and_says_what_came_later(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    path = f"/v1/reports/curriculum?{NOVEMBER}&subject=maths&ability=Y3"
+    response = await client.post("/v1/permalinks", json={"path": path})
+    assert response.status_code == 201, response.text
+    made = response.json()
+    assert (made["as_at"], made["as_known_at"], made["settings"]) == ("2025-11-30", "2026-02-28T12:00:00Z", [])
+    assert len(made["hash"]) == 64 and response.headers["location"] == made["permalink"]
+
+    opened = (await client.get(made["permalink"])).json()
+    assert opened["report"] == "curriculum" and opened["rows"][4]["cells"][0]["none"] == 4
+    assert (opened["later"], opened["as_kept"]) == ({"facts": 0, "changed": False}, True)
+
+    book, views = tell_oak(), MemoryViews("oak")
+    views.fold(book.history)
+    for pupil, objective, subject in (("eli", "m5", "maths"), ("eli", "m5", "music"), ("dee", "m5", "maths")):
+        fact = book.assess(pupil, objective, "A", "2025-11-20", told="2026-03-20", subject=subject)
+        views.fold([(len(book.history) - 1, fact)])
+    rows = [("oak", 99 + n, compressed(detail)) for n, detail in enumerate(views.detail[1:])]
+    await pool.executemany("INSERT INTO timeline_v1.detail VALUES ($1, $2, $3)", rows)
+    await put_checkpoint(pool, {partition_of("oak"): len(book.history)})
+    opened = (await client.get(f"/v1/permalinks/{made['permalink'].rpartition('/')[2]}")).json()
+    assert opened["rows"][4]["cells"][0]["none"] == 4, "the link still stands"
+    assert (opened["later"], opened["as_kept"]) == ({"facts": 2, "changed": True}, True)
+
+    page = await client.get(made["permalink"], headers={"accept": "text/html"})
+    assert page.status_code == 303 and page.headers["location"].startswith("/reports/curriculum?school=oak&")
+    assert (await client.get("/r/lnk_nothing")).status_code == 404
+    elsewhere = await bearer(pool, schools=("elm",))
+    assert (await client.get(made["permalink"], headers=elsewhere)).status_code == 403
+    for body in ({"path": "/v1/reports/nothing"}, {"path": "https://elsewhere/v1/reports/overview"}, {"paths": ""}):
+        assert (await client.post("/v1/permalinks", json=body)).status_code == 422
 
 
 async def test_facts_are_read_again_when_the_views_have_moved_on_and_not_before(

@@ -90,6 +90,9 @@ PROBLEM_TEXTS: dict[str, str] = {
     "not_a_number": "A cut-off is a number such as 35.",
     "not_whole": "Bands of markbook measures count displayed whole percents, so their cut-offs are whole.",
     "out_of_order": "Each cut-off is above the one before it.",
+    # of permalinks
+    "unknown_permalink": "Nothing was kept under this address. Check that it is whole.",
+    "invalid_body": "The body is not what this address takes; the detail says what is wrong with it.",
     # of rows, cells and months
     "unknown_breakdown": "Rows are by school, year-group, group or characteristic:NAME.",
     "invalid_row": "A row is opened by its id in the overview: whole, school:ID, year-group:NAME, group:NAME, "
