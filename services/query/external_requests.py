@@ -98,12 +98,13 @@ class JudgementsRequest(msgspec.Struct, frozen=True):
 
 
 class GldRequest(msgspec.Struct, frozen=True):
-    """The profiles of a year, with the good level of development."""
+    """The profiles of a year, with the good level of development. `compared`: with national figures."""
 
     population: Population
     clocks: Clocks
     year: Year
     by: tuple[By, ...] = ()
+    compared: bool = False
     limit: int = 50
     cursor: Cursor | None = None
     sort: Sort = ""

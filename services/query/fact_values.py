@@ -91,6 +91,8 @@ def _choose(
         told = table.rows(known, others, since=since, until=day.toordinal())
         coded = codes[table.texts[told.places]] != NO_CODE
         rows = Rows(*(np.concatenate([own, other[coded]]) for own, other in zip(rows, told, strict=True)))
+        order = np.argsort(rows.days, kind="stable")  # of one day a code of another score type stands for the number
+        rows = Rows(*(column[order] for column in rows))
     if measure.choice == "first":
         return first_of_pupils(rows)
     if measure.choice == "best":

@@ -21,11 +21,17 @@ ALL = "pupils"
 
 
 class Item(NamedTuple):
-    """How many pupils lie in some cells, and where that stands in the answer (None: a reader works it out)."""
+    """How many pupils lie in some cells, and where that stands in the answer (None: in another answer). `implied`: it
+    stands nowhere, but a reader may work it out."""
 
     pupils: int
     cells: frozenset[str]
     pointer: Pointer | None = None
+    implied: bool = False
+
+
+def _implied(pupils: int, *cells: str) -> Item:
+    return Item(pupils, frozenset(cells), implied=True)
 
 
 class Derived(NamedTuple):
@@ -168,7 +174,7 @@ def _coded(cell: Tree, at: Pointer, row: Tree, in_row: Pointer) -> Iterator[Bloc
         items = {
             ALL: Item(row["pupils"], frozenset(("coded", "others")), (*in_row, "pupils")),
             "coded": Item(count, frozenset(("coded",)), (*at, "coded", code)),
-            "others": Item(row["pupils"] - count, frozenset(("others",))),
+            "others": _implied(row["pupils"] - count, "others"),
         }
         yield Block(f"{at[-1]} coded {code}", items, ((ALL, ("coded", "others")),))
 
@@ -181,8 +187,8 @@ def _combined_block(combined: Tree, pupils: int, row: Pointer) -> Block:
         "met": Item(met, frozenset(("met",)), (*at, "working_at_or_above")),
         "missed": Item(missed, frozenset(("rest", "incomplete")), (*at, "not_working_at")),
         "incomplete": Item(incomplete, frozenset(("incomplete",)), (*at, "incomplete")),
-        "rest": Item(missed - incomplete, frozenset(("rest",))),
-        "outside": Item(pupils - met - missed, frozenset(("outside",))),
+        "rest": _implied(missed - incomplete, "rest"),
+        "outside": _implied(pupils - met - missed, "outside"),
     }
     sums = ((ALL, ("met", "missed", "outside")), ("missed", ("incomplete", "rest")))
     return Block("combined", items, sums, tuple(_combined_percents(at)))
@@ -243,7 +249,7 @@ def _test_block(measure: Tree, pupils: int, row: Pointer, at: Pointer) -> Block:
     paths |= {"no_data": ("no_data",), "not_applicable": ("not_applicable",)}
     items = {name: Item(_at(measure, path), frozenset((name,)), (*at, *path)) for name, path in paths.items()}
     known = sum(item.pupils for name, item in items.items() if name not in excluded and name != "not_applicable")
-    items["rest"] = Item(measure["of"] - known, frozenset(("rest",)))
+    items["rest"] = _implied(measure["of"] - known, "rest")
     in_scope = (*scores, *coded, "no_data", "rest")
     made = {"scores": _sum_of(items, list(scores), (*at, "scores")), "of": _sum_of(items, in_scope, (*at, "of"))}
     sums = [("scores", tuple(scores)), ("of", in_scope), (ALL, ("of", *excluded, "not_applicable"))]
@@ -251,7 +257,7 @@ def _test_block(measure: Tree, pupils: int, row: Pointer, at: Pointer) -> Block:
     if measure["met"] is not None:
         reached = _reaching(measure)
         made["met"] = Item(measure["met"], frozenset(reached), (*at, "met"))
-        made["missed"] = Item(measure["of"] - measure["met"], made["of"].cells - made["met"].cells)
+        made["missed"] = _implied(measure["of"] - measure["met"], *(made["of"].cells - made["met"].cells))
         sums = [("met", reached), *sums, ("of", ("met", "missed"))] if reached else [("of", ("met", "missed")), *sums]
         derived.append(Derived((*at, "percent"), ("met", "of")))
         if measure["national"] is not None:
@@ -281,12 +287,13 @@ def gld_sheet(tree: Tree, _: bool) -> list[Line]:
         names = {"gld": "yes", "incomplete": "incomplete", "exempt": "exempt"}
         items = {name: Item(row[name], frozenset((cell,)), (*at, name)) for name, cell in names.items()}
         below = row["pupils"] - sum(item.pupils for item in items.values())
-        items["below"] = Item(below, frozenset(("below",)))
+        items["below"] = _implied(below, "below")
         judged = ("gld", "below", "incomplete") if row["of"] == row["pupils"] - row["exempt"] else ("gld", "below")
         made = {ALL: _sum_of(items, list(items), (*at, "pupils")), "of": _sum_of(items, judged, (*at, "of"))}
         sums = (("of", judged), (ALL, tuple(items)))
         means = (Derived((*at, name), (ALL, "of", *items)) for name in ("mean_total", "mean_expected"))
-        derived = (Derived((*at, "percent"), ("gld", "of")), *means)
+        gap = (Derived((*at, "national", "pupils_above"), ("gld", "of")),) if row.get("national") else ()
+        derived = (Derived((*at, "percent"), ("gld", "of")), *means, *gap)
         block = Block("profile", {ALL: made.pop(ALL), **items, **made}, sums, derived)
         found.append(Line(row["row"], "", at, (block,), closed))
     return found
@@ -303,7 +310,7 @@ def curriculum_sheet(tree: Tree, _: bool) -> list[Line]:
         ]
         everybody = Item(column["pupils"], frozenset(("inside", "outside")), pupils)
         outside = Item(tree["outside"], frozenset(("outside",)), ("outside",))
-        inside = Item(column["pupils"] - tree["outside"], frozenset(("inside",)))
+        inside = _implied(column["pupils"] - tree["outside"], "inside")
         if len(tree["columns"]) == 1:
             items = {ALL: everybody, "outside": outside, "inside": inside}
             blocks.append(Block("column", items, ((ALL, ("inside", "outside")),)))
@@ -326,8 +333,8 @@ def _objective_block(row: Tree, pupils: int, everybody: Pointer, at: Pointer, co
     told = tuple(items)
     is_objective = row["row"].startswith("objective:")
     counted = sum(item.pupils for item in items.values())
-    items["outside"] = Item(max(pupils - counted, 0) if is_objective else 0, frozenset(("outside",)))
-    of = Item(pupils if is_objective else counted, frozenset(items), everybody if is_objective else None)
+    items["outside"] = _implied(max(pupils - counted, 0) if is_objective else 0, "outside")
+    of = Item(pupils, frozenset(items), everybody) if is_objective else _implied(counted, *items)
     shares = (Derived((*at, "percents", state), told) for state in cell["percents"])
     mean = (Derived((*at, "mean", part), told) for part in ("percent", "numerator", "denominator", "pupils"))
     return Block(row["row"], {ALL: of, **items}, ((ALL, (*told, "outside")),), (*shares, *mean))
@@ -344,7 +351,7 @@ def recording_sheet(tree: Tree, _: bool) -> list[Line]:
         items = {
             ALL: Item(row["pupils"], frozenset(("assessed", "others")), (*at, "pupils")),
             "assessed": Item(row["assessed"], frozenset(("assessed",)), (*at, "assessed")),
-            "others": Item(others, frozenset(("others",))),
+            "others": _implied(others, "others"),
         }
         share = Derived((*at, "assessed_percent"), (ALL, "assessed"))
         blocks.setdefault(key, []).append(Block(row["subject"], items, ((ALL, ("assessed", "others")),), (share,)))

@@ -253,6 +253,12 @@ def test_4_7_the_good_level_of_development(api: Api) -> None:
     assert [pupil["pupil"] for pupil in members["pupils"]] == ["E"]
 
 
+def test_4_9_the_good_level_of_development_beside_the_country(api: Api) -> None:
+    (row,) = api.ask("gld", school="ash", year=YEAR, as_at="2026-07-01", compare="national")["rows"]
+    told = row["national"]
+    assert (told["value"], told["year"], told["pupils_above"]) == ("68.3", "2024/25", 0)  # 2 of 4 beside 2.7
+
+
 def test_the_profile_of_another_year_is_not_this_years(api: Api) -> None:
     answer = api.ask("gld", school="ash", year="2024/25", as_at="2025-07-01")
     assert (answer["rows"][0]["gld"], answer["rows"][0]["incomplete"]) == (0, 5)

@@ -26,7 +26,7 @@ EXTERNAL = (*COMMON, "test", "year", "by", "compare")
 EXTERNAL_MEMBERS = (*EXTERNAL, "row", "cell", *SORTED)
 JUDGEMENTS = (*COMMON, "column", "judgement", *SORTED)
 
-_COMPARE = {"national": True}
+COMPARE = {"national": True}
 _PARTS: dict[str, Part] = {part: part for part in PARTS}
 _FIRST_YEAR, _LAST_YEAR = 1990, 2199
 _OF_JUDGEMENTS = "judgement:"
@@ -98,7 +98,7 @@ def _external(parameters: Parameters, now: datetime) -> Asked[ExternalRequest]:
         test=parameters.one("test", read_identifier, ""),
         year=year_asked(parameters, clocks),
         by=parameters.distinct("by", read_by),
-        compared=parameters.one("compare", choice(_COMPARE), False),
+        compared=parameters.one("compare", choice(COMPARE), False),
     )
     return Asked(request, wait_of(parameters))
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from services.domain.measures import Measure
-from services.query.asked.external import year_asked
+from services.query.asked.external import COMPARE, year_asked
 from services.query.external_requests import EyfsGroupRequest, EyfsPupilRequest, GldMembersRequest, GldRequest
 from services.query.fact_requests import markbook
 from services.query.parameter_values import (
@@ -22,7 +22,7 @@ from services.query.query_string import Invalid, Parameters, choice, decode_quer
 from services.query.reports.gld import CELLS
 from services.query.requests import By
 
-GLD = (*COMMON, "year", "by", *SORTED)
+GLD = (*COMMON, "year", "by", "compare", *SORTED)
 GLD_MEMBERS = (*GLD, "row", "cell")
 EYFS_GROUP = (
     *COMMON, "area", "subject", "framework", "ability", "percent", "by", "bands", "settings", *SORTED,
@@ -111,6 +111,7 @@ def _gld(parameters: Parameters, now: datetime) -> Asked[GldRequest]:
         clocks=clocks,
         year=year_asked(parameters, clocks),
         by=parameters.distinct("by", read_by),
+        compared=parameters.one("compare", choice(COMPARE), False),
         limit=limit,
         cursor=cursor,
         sort=sort_of(parameters),

@@ -119,7 +119,7 @@ PROBLEM_TEXTS: dict[str, str] = {
     "ability can be chosen for a single group.",
     "too_many_abilities": "Multi-ability tracking shows 1 to 4 abilities.",
     "unknown_column": "A column is @YYYY-MM-DD, group:NAME or characteristic:NAME:VALUE.",
-    "too_many_columns": "One or two columns stand side by side in Curriculum Tracking, at most three beside a judgement.",
+    "too_many_columns": "One or two columns stand side by side, and at most three beside a judgement.",
     "several_settings": "The settings differ between the year groups or schools asked for, so that marks have no one "
     "set of cut-offs: name one year group, or give bands.",
     "unknown_report": "No report of this name can be compared with itself or kept: overview, progress, matrix, …",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 from schemas.definitions import TestDefined
 from services.domain.combinations import COMBINATIONS, YES_AMOUNT
 from services.domain.measures import Measure, parse_measure
-from services.domain.national import Figure, gap_in_pupils, national_figure
+from services.domain.national import Figure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scores import decimal_text, percent
 from services.domain.scoring import PARTS, Scoring
@@ -34,22 +33,12 @@ from services.query.population import Cohort, gather_cohort, natural_key
 from services.query.questions import Moment, Question, Reading, knowledge_time, moments_of
 from services.query.reports.listing import Chosen, Column
 from services.query.reports.members import in_row
+from services.query.reports.nation import Beside, beside_nation
 from services.query.school_index import SchoolIndex
 from services.query.vectors import Ints, Mask
 
 REPORT = "external"
 MEMBERS = "external/members"
-
-
-class Beside(msgspec.Struct, frozen=True):
-    """A national figure; `year`: that which it is of. `pupils_above`: how many pupils the school lies above it."""
-
-    value: str
-    year: str
-    status: str
-    pupils_above: int | None
-    source: str
-    population: str
 
 
 class ExternalMeasure(msgspec.Struct, frozen=True):
@@ -283,16 +272,9 @@ def _rows_of(counted: _Counted, rows: Rows, reading: Reading, request: ExternalR
 def _beside(
     reading: Reading, request: ExternalRequest, measure: Measure, figure: Figure, met: int | None, of: int
 ) -> Beside | None:
-    """The national figure of the schools' nation, if it is asked for and there is one."""
-    nations = {details.nation for school in reading.schools if (details := school.index.details_at(school.known_at))}
-    found = None
-    if request.compared and len(nations) == 1:
-        found = national_figure(min(nations), measure.undated, figure, request.year.label)
-    if found is None:
+    if not request.compared:
         return None
-    above = gap_in_pupils(Fraction(100 * met, of), found.value, of) if met is not None and of else None
-    series = found.series
-    return Beside(_plain(found.value), found.year, series.status, above, series.source, series.population)
+    return beside_nation(reading, measure.undated, figure, request.year.label, met, of)
 
 
 def _mean(scores: Sequence[int], pupils: Sequence[int]) -> Fraction | None:
@@ -308,10 +290,6 @@ def one_decimal(value: Fraction) -> str:
 
 def _text_of(scoring: Scoring, amount: int) -> str:
     return scoring.values[amount // PARTS - 1] if scoring.values else decimal_text(amount, PARTS)
-
-
-def _plain(value: Decimal) -> str:
-    return format(value, "f")
 
 
 # --- The year ----------------------------------------------------------------------------------------------------

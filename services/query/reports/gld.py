@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from schemas.definitions import TestDefined
 from services.domain.eyfs import EYFSP, EYFSP_2013, PROFILES, Gld, Profile
+from services.domain.measures import EYFS_GLD
 from services.domain.scores import percent
 from services.query.answers import Listing, Provenance, Pupil
 from services.query.axis import Axis, pack_words
@@ -27,6 +29,7 @@ from services.query.population import Cohort, cohort_of, gather_cohort
 from services.query.questions import SINGLE_FACTS, Moment, Question, Reading
 from services.query.reports.listing import Chosen, Listed, Paging, Pupils, cut_page, page_of
 from services.query.reports.members import in_row
+from services.query.reports.nation import Beside, beside_nation
 from services.query.vectors import Ints, Mask, SchoolReading
 
 REPORT = "gld"
@@ -44,7 +47,8 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 class GldRow(msgspec.Struct, frozen=True):
-    """One row. `of`: pupils less those exempt; means are of complete profiles, with two decimals."""
+    """One row. `of`: pupils less those exempt; means are of complete profiles, with two decimals. `national`: where it
+    is asked for."""
 
     row: str
     pupils: int
@@ -55,6 +59,7 @@ class GldRow(msgspec.Struct, frozen=True):
     mean_expected: str | None
     incomplete: int
     exempt: int
+    national: Beside | UnsetType | None = UNSET
 
 
 class ProfiledPupil(Pupil, frozen=True, kw_only=True):
@@ -134,8 +139,8 @@ def goals_shown(profile: Profile) -> list[Goal]:
     return [Goal(code, name, area.area, area.prime) for code, (area, name) in profile.goals().items()]
 
 
-def count_rows(profiles: Profiles, request: GldRequest) -> list[GldRow]:
-    """The rows of the report."""
+def count_rows(reading: Reading, profiles: Profiles, request: GldRequest, shown: Profile) -> list[GldRow]:
+    """The rows of the report. `shown`: the profile that they are of."""
     rows = break_down(profiles.cohort, request.by)
     counts = rows.count(pack_words(np.stack([profiles.masks[cell] for cell in CELLS]))).T.tolist()
     totals, expected = _means(rows, profiles.totals), _means(rows, profiles.expected)
@@ -150,11 +155,17 @@ def count_rows(profiles: Profiles, request: GldRequest) -> list[GldRow]:
             mean_expected=mean_expected,
             incomplete=incomplete,
             exempt=exempt,
+            national=_beside(reading, request, shown, yes, size - exempt) if request.compared else UNSET,
         )
         for row, size, (yes, _, incomplete, exempt), total, mean_expected in zip(
             rows.ids, rows.sizes().tolist(), counts, totals, expected, strict=True
         )
     ]
+
+
+def _beside(reading: Reading, request: GldRequest, shown: Profile, yes: int, of: int) -> Beside | None:
+    profile = "" if shown is EYFSP else shown.profile
+    return beside_nation(reading, f"eyfs:{EYFS_GLD}", "percent", request.year.label, yes, of, profile)
 
 
 def choose(profiles: Profiles, request: GldMembersRequest) -> Chosen:
@@ -184,7 +195,7 @@ def answer(
         framework=shown.profile,
         year=gld.year.label,
         goals=goals_shown(shown),
-        rows=count_rows(profiles, gld),
+        rows=count_rows(reading, profiles, gld, shown),
         total=page.total,
         pupils=[_pupil_of(one, profiles, reading) for one in page.pupils],
         next=page.next,

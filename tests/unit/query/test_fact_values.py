@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from services.domain.built_in import BUILT_IN_SCALES, BUILT_IN_TESTS
 from services.domain.eyfs import EYFSP, GOALS, judge_profile
 from services.domain.measures import parse_measure
 from services.query.bound_measures import Declared, bind_measure
-from services.query.fact_values import judge, profile_of
+from services.query.external_values import read_sittings
+from services.query.fact_values import judge, profile_of, read_chosen
+from services.query.numbers import NO_CODE
 from services.query.population import gather_cohort
 from services.query.reports.listing import Column, Listed, cut_page, values_of
 from services.query.requests import Population
@@ -167,3 +169,31 @@ def test_many_profiles_are_judged_as_each_by_itself(seed: int) -> None:
         assert alone.gld == ("yes" if judged.gld[slot] else "no" if judged.below[slot] else "incomplete")
         assert (alone.total if alone.total is not None else -1) == judged.total[slot]
         assert (alone.expected if alone.expected is not None else -1) == judged.expected[slot]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_latest_by_blocks_is_the_latest_by_facts(seed: int) -> None:
+    """Sittings as they come: numbers of all score types, or a code in any of them."""
+    rng, pupils = random.Random(seed), ("p", "q", "r")
+    book = book_of(*pupils)
+    sittings = []
+    for offset in sorted(rng.sample(range(300), 12)):
+        on = (date(2025, 9, 1) + timedelta(days=offset)).isoformat()
+        pupil, code = rng.choice(pupils), rng.choice(("A", "L", "B", "", "", ""))
+        types = (rng.choice(("scaled", "raw")),) if code else ("scaled", "raw")
+        score = code or str(rng.randrange(80, 121))
+        sittings.append([sit(book, pupil, score, on, score_type) for score_type in types])
+    for event_id in (each for sitting in rng.sample(sittings, 2) for each in sitting):
+        book.tell(FactWithdrawn, "2026-07-10", withdraws=event_id)
+    declared = Declared(BUILT_IN_TESTS, BUILT_IN_SCALES)
+    by_blocks = bind_measure(parse_measure(READING), declared)
+    by_facts = bind_measure(parse_measure(f"{READING}:latest"), declared)
+    for known in ("2026-03-01", None):
+        school = reading_told(book, known=known)
+        for on in (date(2025, 11, 1), date(2026, 2, 1), ON):
+            found = read_sittings(school.axis, by_blocks, on)
+            again = read_chosen(school.axis, by_facts, on)
+            assert found.amounts.tolist() == again.amounts.tolist(), (seed, known, on)
+            no_codes = np.full(school.axis.size, NO_CODE)
+            codes = [no_codes if each.codes is None else each.codes for each in (found, again)]
+            assert codes[0].tolist() == codes[1].tolist(), (seed, known, on)
