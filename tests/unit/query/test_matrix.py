@@ -153,6 +153,11 @@ def test_the_question_asks_for_both_dates_and_the_rosters_of_own_year() -> None:
     }
 
 
+def test_with_settings_the_question_asks_for_the_year_groups_of_both_dates() -> None:
+    request = msgspec.structs.replace(request_of(FIRST, SECOND, **DATES), first_bands=None)
+    assert {Moment(day("2025-08-31")), Moment(day("2025-11-30"))} <= set(matrix.question(request).moments([]))
+
+
 # --- Expectations, and the two kinds -----------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from services.domain.measures import parse_measure
 from services.domain.progress import DEFAULT_RULE, parse_rule
 from services.query.asked.progress import read_progress, read_progress_cell, read_progress_members
 from services.query.query_string import Invalid
+from services.query.questions import Moment
 from services.query.reports import progress
 from services.query.reports.progress import Progress
 from services.query.requests import (
@@ -175,6 +176,14 @@ def test_every_cell_opens_as_many_pupils_as_it_shows() -> None:
             for end, count in zip(BAND_IDS, ends, strict=True):
                 asked = ProgressMembersRequest(request_of(), row.row, (ProgressCellRef(0, start, end),))
                 assert progress.answer_members(reading, asked).answer.total == count
+
+
+def test_the_question_asks_for_both_days_and_with_settings_for_the_year_groups_of_the_start() -> None:
+    start, end, plain = day("2025-09-30"), day("2025-11-30"), request_of(ANY)
+    asked_for = {Moment(start, "maths"), Moment(end, "maths")}
+    assert set(progress.question(plain).moments([])) == asked_for
+    by_settings = msgspec.structs.replace(plain, start_bands=(), start_settings="set_1")
+    assert set(progress.question(by_settings).moments([])) == asked_for | {Moment(start)}
 
 
 # --- What is asked -----------------------------------------------------------------------------------------------
