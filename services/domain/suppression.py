@@ -7,7 +7,7 @@ takes. Pure: what rows and items there are, and how an answer looks without a nu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -38,7 +38,7 @@ class Table(msgspec.Struct, frozen=True):
     """What would be shown: `counts[row, item]`.
 
     `rows[row, atom]`, `items[item, cell]`: which pupils of one kind, and which cells, each is made of. `row_sums`,
-    `item_sums`: what a reader adds up. An item without any cell stands for itself alone.
+    `item_sums`: what a reader adds up. `implied`: what is shown nowhere, but a reader may work out.
     """
 
     counts: Counts
@@ -46,6 +46,12 @@ class Table(msgspec.Struct, frozen=True):
     items: Mask
     row_sums: tuple[Sum, ...] = ()
     item_sums: tuple[Sum, ...] = ()
+    implied: Mask | None = None
+
+    @property
+    def told(self) -> Mask:
+        """Where there is a number to show or to hide."""
+        return np.ones(self.counts.shape, np.bool_) if self.implied is None else ~self.implied
 
 
 def is_small(count: int, threshold: int) -> bool:
@@ -54,112 +60,110 @@ def is_small(count: int, threshold: int) -> bool:
 
 
 def choose_hidden(table: Table, threshold: int, hidden: Mask | None = None) -> Mask:
-    """The counts that are not shown: the small ones, those `hidden` already, and what would give them back.
+    """The counts that are secret: small ones (implied or not), those `hidden` already, and what would give them back.
 
     Nothing is chosen by chance: equal tables hide the same.
     """
-    counts = table.counts
+    counts, told = table.counts, table.told
     chosen: Mask = (counts > 0) & (counts < threshold)
     if hidden is not None:
         chosen |= hidden & (counts > 0)
     while True:
-        _close_sums(table, threshold, chosen)
-        companions = _companions(table, chosen)
+        _close_sums(table, threshold, chosen, told)
+        companions = _companions(table, chosen, told)
         if not companions:
             return chosen
         for companion in companions:
             chosen[companion] = True
 
 
-def _close_sums(table: Table, threshold: int, hidden: Mask) -> None:
+class _Line(NamedTuple):
+    """A row or an item of a table. `across`: what is secret in the lines that cross it."""
+
+    counts: Counts
+    secret: Mask
+    told: Mask
+    across: Mask
+    sums: tuple[Sum, ...]
+
+
+def _close_sums(table: Table, threshold: int, secret: Mask, told: Mask) -> None:
     """Hide more until no sum that a reader adds up has one unknown, or unknowns that make a small number together."""
     changed = True
     while changed:
         changed = False
-        for line in _lines(table, hidden):
+        for line in _lines(table, secret, told):
             for each in line.sums:
                 one_more = _one_more(line, each, threshold)
                 if one_more is not None:
-                    line.hidden[one_more] = True
+                    line.secret[one_more] = True
                     changed = True
 
 
-class _Line(NamedTuple):
-    """A row or an item of a table; `torn`: which of its places lie across lines that hide something already."""
-
-    counts: Counts
-    hidden: Mask
-    across: Mask
-    sums: tuple[Sum, ...]
-
-    def torn(self, place: int) -> bool:
-        """Whether something is hidden already where this place lies, so that one more tears no new hole."""
-        return bool(self.across[place].any())
-
-
-def _lines(table: Table, hidden: Mask) -> Iterator[_Line]:
+def _lines(table: Table, secret: Mask, told: Mask) -> Iterator[_Line]:
     """Each row with the sums over its items, then each item with the sums over its rows (views, to be written to)."""
     for row in range(table.counts.shape[0]):
-        yield _Line(table.counts[row], hidden[row], hidden.T, table.item_sums)
+        yield _Line(table.counts[row], secret[row], told[row], secret.T, table.item_sums)
     for item in range(table.counts.shape[1]):
-        yield _Line(table.counts[:, item], hidden[:, item], hidden, table.row_sums)
+        yield _Line(table.counts[:, item], secret[:, item], told[:, item], secret, table.row_sums)
 
 
 def _one_more(line: _Line, summed: Sum, threshold: int) -> int | None:
-    """What must be hidden too, if anything: the smallest part that is not nobody, or else the total."""
-    counts, hidden = line.counts, line.hidden
-    unknown = [part for part in summed.parts if hidden[part]]
-    if hidden[summed.total]:
-        if unknown or not counts[summed.total]:
-            return None
-    elif not unknown or (len(unknown) > 1 and sum(int(counts[part]) for part in unknown) >= threshold):
+    """What must be hidden too, if anything: the smallest part that is not nobody, or else the total. Where something is
+    hidden already in the line that crosses there, it tears no new hole."""
+    counts, secret, told = line.counts, line.secret, line.told
+    secrets = [part for part in summed.parts if secret[part]]
+    unknown = [part for part in summed.parts if secret[part] or not told[part]]
+    if secret[summed.total]:
+        safe = bool(unknown)
+    elif secrets and told[summed.total]:
+        safe = len(unknown) > 1 and sum(int(counts[part]) for part in unknown) >= threshold
+    else:
+        safe = True
+    if safe:
         return None
-    shown = [part for part in summed.parts if not hidden[part] and counts[part]]
+    shown = [part for part in summed.parts if part not in unknown and counts[part]]
     if shown:
-        return min(shown, key=lambda part: (not line.torn(part), counts[part], part))
-    return None if hidden[summed.total] else summed.total
+        return min(shown, key=lambda part: (not line.across[part].any(), counts[part], part))
+    return None if secret[summed.total] or not counts[summed.total] else summed.total
 
 
-def _companions(table: Table, hidden: Mask) -> set[tuple[int, int]]:
-    """Shown counts to hide because, with others, they give hidden ones back; none if nothing is given back."""
+def _companions(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
+    """Shown counts to hide because, with others, they give secret ones back; none if nothing is given back."""
     rows, items = table.counts.shape
-    if not hidden.any():
+    if not secret.any():
         return set()
     if rows * items * table.rows.shape[1] * max(table.items.shape[1], 1) <= WORK_MAX:
-        return _given_back(table, hidden)
+        return _given_back(table, secret, told)
     found: set[tuple[int, int]] = set()
     for item in range(items):
-        found |= {(row, item) for row, _ in _given_back(_part(table, slice(None), [item]), hidden[:, [item]])}
+        part = Table(table.counts[:, [item]], table.rows, table.items[[item]])
+        found |= {(row, item) for row, _ in _given_back(part, secret[:, [item]], told[:, [item]])}
     for row in range(rows):
-        found |= {(row, item) for _, item in _given_back(_part(table, [row], slice(None)), hidden[[row]])}
+        part = Table(table.counts[[row]], table.rows[[row]], table.items)
+        found |= {(row, item) for _, item in _given_back(part, secret[[row]], told[[row]])}
     return found
 
 
-def _part(table: Table, rows: Sequence[int] | slice, items: Sequence[int] | slice) -> Table:
-    return Table(table.counts[rows][:, items], table.rows[rows], table.items[items])
-
-
-def _given_back(table: Table, hidden: Mask) -> set[tuple[int, int]]:
-    """For each hidden count that is a combination of shown ones, the smallest of those in its own row or item."""
+def _given_back(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
+    """Of secret counts that are combinations of shown ones, the one that weighs most in each; at most one in a row or
+    an item at a time, because it may serve the others there too."""
+    counts, wide = table.counts, table.counts.shape[1]
     vectors = np.kron(table.rows, table.items)
-    unknown = hidden.ravel()
-    nobody = (table.counts.ravel() == 0) & ~unknown
+    shown = (told & ~secret).ravel()
+    nobody = (counts.ravel() == 0) & shown
     vectors = _distinct(vectors[:, ~vectors[nobody].any(axis=0)])  # without those of whom it is known that nobody is
-    told = vectors[~unknown]
-    told, asked = told[told.any(axis=1)], vectors[unknown]
-    determined = asked.any(axis=1) & (_beyond(asked.astype(np.float64), told.astype(np.float64)) < _NEARLY_ZERO)
-    places = np.flatnonzero(unknown)[determined].tolist()
-    found = (_smallest_beside(table.counts, hidden, *divmod(place, table.counts.shape[1])) for place in places)
-    return {each for each in found if each is not None}
-
-
-def _smallest_beside(counts: Counts, hidden: Mask, row: int, item: int) -> tuple[int, int] | None:
-    candidates = [(row, other) for other in range(counts.shape[1])]
-    candidates += [(other, item) for other in range(counts.shape[0])]
-    shown = [each for each in candidates if not hidden[each] and counts[each]]
-    if not shown:
-        shown = [(int(r), int(i)) for r, i in np.argwhere(~hidden & (counts > 0))]
-    return min(shown, key=lambda each: (counts[each], each), default=None)
+    shown &= vectors.any(axis=1)
+    asked = np.flatnonzero(secret.ravel() & vectors.any(axis=1))
+    known = np.flatnonzero(shown)
+    beyond, weights = _combined(vectors[asked].astype(np.float64), vectors[known].astype(np.float64))
+    found: set[tuple[int, int]] = set()
+    for number in np.flatnonzero(beyond < _NEARLY_ZERO).tolist():
+        heavy = np.flatnonzero(np.abs(weights[number]) > np.abs(weights[number]).max() - _NEARLY_ZERO)
+        row, item = min((divmod(int(known[one]), wide) for one in heavy), key=lambda each: (counts[each], each))
+        if not any(row == other_row or item == other_item for other_row, other_item in found):
+            found.add((row, item))
+    return found
 
 
 def _distinct(vectors: Mask) -> Mask:
@@ -171,13 +175,15 @@ def _distinct(vectors: Mask) -> Mask:
     return vectors[:, first]
 
 
-def _beyond(vectors: Vectors, told: Vectors) -> Vectors:
-    """How far each vector lies from all combinations of `told` (the square of its distance)."""
+def _combined(vectors: Vectors, told: Vectors) -> tuple[Vectors, Vectors]:
+    """How far each vector lies from all combinations of `told` (the square of its distance), and the weights of the
+    nearest one."""
     lengths: Vectors = (vectors * vectors).sum(axis=1)
     if not told.size:
-        return lengths
+        return lengths, np.zeros((len(vectors), len(told)))
     sizes, directions = np.linalg.eigh(told @ told.T)
     known = sizes > _NO_DIRECTION * max(float(sizes[-1]), 1.0)
-    along = (vectors @ told.T) @ directions[:, known]
-    nearest: Vectors = lengths - (along * along / sizes[known]).sum(axis=1)
-    return nearest
+    directions, sizes = directions[:, known], sizes[known]
+    along = (vectors @ told.T) @ directions
+    nearest: Vectors = lengths - (along * along / sizes).sum(axis=1)
+    return nearest, (along / sizes) @ directions.T

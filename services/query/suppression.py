@@ -31,6 +31,8 @@ Place = tuple[Key, str, str]
 """A count: its line, block and item."""
 Hidden = set[Place]
 
+_YEARS_AND_GROUPS = (By("year-group"), By("group"))
+
 Ask = Callable[[Any], Awaitable[Any]]
 """From a request to its answer, as of somebody who sees everything."""
 Read = Callable[[Question], Awaitable[Reading]]
@@ -66,7 +68,9 @@ class Suppression:
         answer = await self._ask(request)
         lines = _lines(sheet, answer, request)
         reading = await self._read_roster(request)
-        hidden = self._hide(lines, self._structure(sheet, request, lines, reading))
+        hidden: Hidden = set()
+        for unit in dict.fromkeys(_unit(by) for by in getattr(_core(request), "by", ())):
+            hidden |= await self._hidden_in(sheet, _broken_down(request, unit))
         for key, part in _parts(request):
             hidden |= await self._as_part(sheet, part, key, lines, reading)
         hidden = self._hide(lines, self._structure(sheet, request, lines, reading), hidden)
@@ -82,21 +86,19 @@ class Suppression:
             else:
                 hidden |= await self._as_rows(sheet, request, narrowing, lines)
         if getattr(_core(request), "then", ()):
+            hidden |= await self._hidden_in(sheet, request)
             hidden |= await self._the_other_way_round(sheet, request, lines)
         return hidden
 
     async def _as_rows(self, sheet: Sheet, request: Any, narrowing: Narrowing, lines: Sequence[Line]) -> Hidden:
         """What is hidden of each line as a row of the wider population, or of one of its rows."""
-        hidden: Hidden = set()
-        wider: dict[str, Any] = {"population": narrowing.wider, "by": (narrowing.by,)}
-        if hasattr(_core(request), "then"):
-            wider["then"] = ()
-        siblings = await self._hidden_in(sheet, _changed(request, **wider))
-        hidden |= _moved(siblings, {("", row): ("", WHOLE) for row in narrowing.rows})
+        table = _broken_down(request, _unit(narrowing.by))
+        siblings = await self._hidden_in(sheet, _changed(table, population=narrowing.wider))
+        hidden = _moved(siblings, {("", row): ("", WHOLE) for row in narrowing.rows})
         for by in (by for by in _core(request).by if by != narrowing.by):
             for line in (line for line in lines if not line.inside and _by_of(line.row) == by):
                 row = narrow(narrowing.wider, by, _name_of(line.row))
-                siblings = await self._hidden_in(sheet, _changed(request, **{**wider, "population": row}))
+                siblings = await self._hidden_in(sheet, _changed(table, population=row))
                 hidden |= _moved(siblings, {("", each): ("", line.row) for each in narrowing.rows})
         return hidden
 
@@ -110,11 +112,12 @@ class Suppression:
     async def _one_by_one(self, sheet: Sheet, request: Any, narrowing: Narrowing) -> Hidden:
         """What is hidden of the narrowed rows, in a report that has no rows of its own."""
         reading = await self._read_roster(request, narrowing.wider)
-        by, rows = (narrowing.by,), _rows_of(reading, narrowing.wider, (narrowing.by,), _day_of(request))
-        named = [row for row in rows.ids[1:] if narrowing.by.kind != "group" or row in narrowing.rows]
+        by = _unit(narrowing.by)
+        rows = _rows_of(reading, narrowing.wider, by, _day_of(request))
         lines = []
-        for row in (WHOLE, *named):
-            population = narrowing.wider if row == WHOLE else narrow(narrowing.wider, narrowing.by, _name_of(row))
+        for row in rows.ids:
+            named = _by_of(row)
+            population = narrowing.wider if named is None else narrow(narrowing.wider, named, _name_of(row))
             asked = _changed(request, population=population)
             lines += [msgspec.structs.replace(line, row=row) for line in _lines(sheet, await self._ask(asked), asked)]
         hidden = self._hide(lines, _structure_of(rows, by, (), lines, reading))
@@ -192,6 +195,8 @@ class _Sheeted:
         every = sorted(frozenset[str]().union(*cells.values()))
         counts = [[_count_in(block, item) for item in self._items] for block in blocks]
         counts += [[a - b for a, b in zip(counts[row], counts[group], strict=True)] for row, group in structure.others]
+        implied = np.array([[_is_implied(blocks, item) for item in self._items]] * len(counts), np.bool_)
+        implied[len(blocks) :] = True
         number_of = {item: number for number, item in enumerate(self._items)}
         sums = dict.fromkeys(
             Sum(number_of[total], tuple(number_of[part] for part in parts))
@@ -204,6 +209,7 @@ class _Sheeted:
             items=np.array([[cell in cells[item] for cell in every] for item in self._items], np.bool_),
             row_sums=structure.sums,
             item_sums=tuple(sums),
+            implied=implied.reshape(len(counts), len(self._items)),
         )
 
     def hide(self, hidden: Hidden, threshold: int) -> Hidden:
@@ -282,6 +288,17 @@ def _changed(request: Any, **changes: Any) -> Any:
     return msgspec.structs.replace(request, **changes)
 
 
+def _unit(by: By) -> tuple[By, ...]:
+    """The breakdowns that are looked at together, whichever of them is asked for: classes make up the years."""
+    return _YEARS_AND_GROUPS if by in _YEARS_AND_GROUPS else (by,)
+
+
+def _broken_down(request: Any, by: tuple[By, ...]) -> Any:
+    """The request with these rows and no others."""
+    then = {"then": ()} if hasattr(_core(request), "then") else {}
+    return _changed(request, by=by, **then)
+
+
 def _parts(request: Any) -> list[tuple[Key, Any]]:
     """The request as requests of one population each, with the line of all its pupils: each column is one."""
     if not hasattr(request, "columns"):
@@ -324,6 +341,11 @@ def _name_of(row: str) -> str:
 
 def _block_of(line: Line, name: str) -> Block | None:
     return next((block for block in line.blocks if block.name == name), None)
+
+
+def _is_implied(blocks: Sequence[Block | None], item: str) -> bool:
+    """Whether no answer shows the item."""
+    return all(block.items[item].implied for block in blocks if block is not None and item in block.items)
 
 
 def _count_in(block: Block | None, item: str) -> int:

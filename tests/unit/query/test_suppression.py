@@ -43,7 +43,7 @@ def make_ash(*, on_trip: int = 0) -> HandMadeSchool:
             for _ in range(pupils):
                 number += 1
                 name = f"p{number}"
-                groups = (f"{year_group}{'AB'[number % 2]}", *(["Trip"] if number <= on_trip else []))
+                groups = (f"Class {year_group}", *(["Trip"] if number <= on_trip else []))
                 school.enrol(name, year_group, groups=groups, sex=sex)
                 school.mark(name, "maths", MARK[band])
     return school
