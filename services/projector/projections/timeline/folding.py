@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -155,12 +156,12 @@ class SchoolFold:
         if not said or not self._fold_stay(fact, told, key, said):
             self._fold_any(fact, told, key)
 
-    def _fold_stay(self, fact: AnyFact, told: Told, key: bytes, said: Sequence[Said]) -> bool:
+    def _fold_stay(self, fact: Any, told: Told, key: bytes, said: Sequence[Said]) -> bool:
         """The short cut of a roster fact that is the first of its chains or follows the others; False if it is not."""
         state = self.state
         if fact.sequence < 0 or told.identity in state.withdrawals or (key != NO_KEY and state.known.is_told(key)):
             return False
-        (slot,) = state.slots_named(fact)
+        slot = state.slot_of(fact.pupil)
         person = fact.same_person if isinstance(fact, PupilEnrolled) else ""
         if slot in state.groups or (person and state.persons_with(person)):
             return False

@@ -31,7 +31,8 @@ def begins(days: Ints, recorded_at: Ints, *, yearly: bool) -> list[int]:
     months = np.minimum(blocks.months_of_days(days), blocks.months_of_instants(recorded_at))
     if yearly:
         months = (months - ROSTER_MONTH) // 12 * 12 + ROSTER_MONTH
-    return [int(month) for month in np.unique(months)]
+    first = int(months.min())
+    return [first + month for month in np.flatnonzero(np.bincount(months - first)).tolist()]
 
 
 def visible(boundaries: Sequence[int], span: Span) -> tuple[int, ...]:

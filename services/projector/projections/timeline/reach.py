@@ -8,12 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from schemas.events import AnyFact, CurriculumPublished, FactWithdrawn, PupilEnrolled, PupilsMerged, PupilsSplit
+from schemas.events import (
+    AnyFact,
+    CurriculumPublished,
+    FactWithdrawn,
+    PupilEnrolled,
+    PupilsMerged,
+    PupilsSplit,
+    SchoolJoinedTrust,
+    SchoolLeftTrust,
+    SchoolRegistered,
+)
 from services.domain.roster import Chain, said_by
 from services.domain.sittings import sitting_of
 from services.projector.projections.timeline.columns import Ref, identity_of, key_of
 from services.projector.projections.timeline.runs import Run
 from services.projector.projections.timeline.school import SchoolState, is_school_fact
+
+_REACHES_ASSESSMENTS = frozenset(
+    (
+        PupilEnrolled,
+        PupilsMerged,
+        PupilsSplit,
+        FactWithdrawn,
+        CurriculumPublished,
+        SchoolRegistered,
+        SchoolJoinedTrust,
+        SchoolLeftTrust,
+    )
+)
+"""What may change what assessments are worth, or whose they are, without a key."""
 
 Dirty = tuple[set[tuple[int, int]], set[tuple[int, Chain]]]
 """Chains to look at again: (slot, objective) and (slot, roster chain)."""
@@ -81,6 +105,8 @@ def ends_run(state: SchoolState, run: Run, fact: AnyFact) -> bool:
     It has to, if the fact has a key of the run, withdraws one of its facts or touches the chain of one, or may change
     who is whom or what the school is. Else no step of the run is another because of it.
     """
+    if not fact.key and type(fact) not in _REACHES_ASSESSMENTS:
+        return False
     known, refs = state.known, list[Ref]()
     match fact:
         case PupilsMerged() | PupilsSplit():

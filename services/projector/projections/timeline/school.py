@@ -198,7 +198,7 @@ class SchoolState:
 
     def _chain_stay(self, ref: Ref, slot: int, said: Sequence[Said]) -> None:
         for chain, value, _, _ in said:
-            if value is not None and value not in self._value_index:
+            if value is not None:
                 self.value_of(value)
             of_chain = self.of_chain.get((slot, chain))
             if of_chain is None:
@@ -388,7 +388,7 @@ def pupils_named(fact: AnyFact) -> tuple[str, ...]:
     pupil = getattr(fact, "pupil", None)
     if pupil is None:
         return ()
-    return (pupil, fact.other) if isinstance(fact, PupilsMerged | PupilsSplit) else (pupil,)
+    return (pupil, fact.other) if isinstance(fact, (PupilsMerged, PupilsSplit)) else (pupil,)
 
 
 @cache
