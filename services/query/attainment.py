@@ -54,7 +54,7 @@ class Attainment:
                 bandings.append(Banding(_bind(wish.bands, wish)))
                 continue
             if wish.settings:
-                fact = await self._named(access, question, reading, wish.settings, "bands", "settings")
+                fact = await self._named(access, question, reading, wish.settings, "bands", wish.named_by)
                 chosen = _choose_named(fact, reading, wish)
             else:
                 own = await self._own(question, reading) if own is None else own
@@ -154,7 +154,7 @@ def _choose_named(fact: SettingsSaved, reading: Reading, wish: Wish) -> _Choices
     found = _choose({school: [fact] for school in _schools(reading)}, reading, choose)
     if not any(found.values()):
         detail = f"The settings {settings.name} ({settings.settings}) say nothing of {wish.measure.text}."
-        raise _refused("no_settings", detail, wish.parameter)
+        raise _refused("no_settings", detail, wish.named_by)
     return found
 
 

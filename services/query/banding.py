@@ -89,13 +89,14 @@ class Banding(msgspec.Struct, frozen=True):
 
 class Wish(msgspec.Struct, frozen=True):
     """How a measure on its own day is to be banded: by `bands`, by the `settings` named, or (neither) by the schools'
-    own. `parameter`: what a refusal names."""
+    own. `parameter` and `named_by`: what a refusal of the one or the other names."""
 
     measure: Measure
     on: date
     bands: Bands | None = None
     settings: str = ""
     parameter: str = "bands"
+    named_by: str = "settings"
 
 
 class Settled(msgspec.Struct, frozen=True):

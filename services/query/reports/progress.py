@@ -121,8 +121,12 @@ def wishes(request: ProgressRequest) -> list[Wish]:
     nothing = (None,) * len(overview.measures)
     starts = zip(overview.measures, request.start_bands or nothing, strict=True)
     ends = zip(overview.measures, overview.bands or nothing, strict=True)
+    named_by = "settings" if request.start_settings == overview.settings else "start_settings"
     return [
-        *(Wish(measure, request.start_on, bands, request.start_settings, "start_bands") for measure, bands in starts),
+        *(
+            Wish(measure, request.start_on, bands, request.start_settings, "start_bands", named_by)
+            for measure, bands in starts
+        ),
         *(Wish(measure, overview.clocks.as_at, bands, overview.settings) for measure, bands in ends),
     ]
 

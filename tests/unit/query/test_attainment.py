@@ -177,7 +177,7 @@ async def test_settings_of_the_other_kind_and_without_an_entry_are_refused() -> 
     rule = saved("rule", kind="progress", rule=DEFAULT_RULE.shown())
     assert await refusal(rule, settings="set_rule") == ("settings_of_other_kind", "settings")
     reading = saved("reading", ("markbook:reading:*:overall", "", LOW))
-    assert await refusal(reading, settings="set_reading") == ("no_settings", "bands")
+    assert await refusal(reading, settings="set_reading") == ("no_settings", "settings")
 
 
 async def test_each_school_has_its_own_before_its_trusts() -> None:
