@@ -21,6 +21,7 @@ from litestar.types import ASGIApp
 
 from services.access.keys import Keyring
 from services.console import data_directory
+from services.console.answering import AnsweringProtocol
 from services.console.database import database_of
 from services.console.permalinks import permalink_keeper
 from services.console.web import WebApplication
@@ -172,6 +173,7 @@ def uvicorn_config(host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
         app="",
         host=host,
         port=port,
+        http=AnsweringProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
