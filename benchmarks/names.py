@@ -29,7 +29,7 @@ def measure_names(rounds: int, environment: Mapping[str, str], back_end: str) ->
     ):
         position = _send_school(client)
         wait_for_position(client, position, ("names",), MEASURE)
-        asked = {"name": "nameless", "all": True, "can": ["read"]}
+        asked = {"name": "nameless", "all": True, "can": ["read", "small_numbers"]}
         with product.client(client.post("/v1/keys", json=asked).json()["key"]) as nameless:
             works = {"with names": lambda: _members(client, True), "without": lambda: _members(nameless, False)}
             medians = interleaved_medians_ms(works, rounds)
