@@ -79,7 +79,8 @@ def create_app(
     definitions = Definitions(pool)
     reporting = Reporting(reader, names, facts, lineage, settings.small_numbers, definitions)
     permalinks = Permalinks(reporting, definitions, {each.path: each for each in REPORTS}, keep, utc_now)
-    site = Site(reporting, Directory(pool), keyring, utc_now, {**(problems or {}), **PROBLEM_TEXTS})
+    texts = {**(problems or {}), **PROBLEM_TEXTS}
+    site = Site(reporting, Directory(pool), keyring, utc_now, texts, definitions, permalinks)
 
     @asynccontextmanager
     async def tables(_: Litestar) -> AsyncIterator[None]:

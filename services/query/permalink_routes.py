@@ -1,11 +1,12 @@
 """POST /v1/permalinks keeps a report; GET /v1/permalinks/ID and /r/ID open it, with the rights of who asks.
 
-A browser that opens /r/ID is led to the report's page with both clocks fixed.
+A browser that opens /r/ID is led to the report's page with both clocks fixed, which says what came later.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -15,6 +16,7 @@ from litestar.response import Redirect
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, ProblemError, request_id_of
 from services.query.pages import sessions
+from services.query.pages.page import KEPT
 from services.query.permalinks import ROOT, OpenedPermalink, Permalinks
 from services.query.requests import Occasion
 
@@ -51,7 +53,9 @@ def permalink_handlers(permalinks: Permalinks, keyring: Keyring) -> list[HTTPRou
         access: Access = await sessions.access_of_request(request, keyring)
         opened = await permalinks.open(access, request.path_params["permalink"], _occasion_of(request))
         if "text/html" in request.headers.get("accept", ""):
-            return Redirect(opened.address, status_code=303)
+            return Redirect(
+                f"{opened.address}&{urlencode({KEPT: opened.made.permalink.removeprefix(ROOT)})}", status_code=303
+            )
         return _answer(opened)
 
     return [make, open_kept, open_link]

@@ -74,14 +74,15 @@ def combined_table(shown: Shown) -> Table:
     rows, measures = shown.answer.rows, len(shown.answer.measures)
     every = f"all {measures} measures" if measures > 1 else "the measure"
     first = rows[0].combined
+    of = (first.working_at_or_above or 0) + (first.not_working_at or 0)
     said = f"{count_and_percent(first.working_at_or_above, first.percents.working_at_or_above)} of "
-    said += f"{pupils_words(rows[0].pupils)} are working at or above expectations in {every}."
+    said += f"{pupils_words(of)} are working at or above expectations in {every}."
     if first.incomplete:
         said += f" {first.incomplete} of those who are not have no data in a measure, and are below At in none."
     return Table(
         title="Combined",
         of=f"At or above in {every}. {of_words(shown)}",
-        sentence=said if first.working_at_or_above is not None and rows[0].pupils else "",
+        sentence=said if first.working_at_or_above is not None and of else "",
         head=(
             Column(text="Pupils in"),
             Column(text="Pupils", number=True),
@@ -105,6 +106,7 @@ def legend(shown: Shown, title: str, measure: str, bands: Sequence[object] | Non
     if used:
         named = list(dict.fromkeys(f"“{each.name}”, version {each.version}" for each in used))
         warned = any(each.warning for each in used)
+        used.sort(key=lambda each: not each.year_group)  # all the others stand last
         parts = {_of_settings(each): _band_keys(measure, each.bands) for each in used}
         return Legend(
             title=heading,

@@ -14,10 +14,20 @@ from services.query.pages.sections import DATES, MEASURES, PUPILS, SETTINGS
 from services.query.pages.wording import CELL_WORDS, HIDDEN, in_words, long_date, long_instant, measure_label, row_label
 
 _KINDS = {
-    "EventRetracted": "An earlier fact was taken back",
-    "FactRetracted": "An earlier fact was taken back",
+    "FactWithdrawn": "An earlier fact was withdrawn",
     "ImportReversed": "A file was taken back",
     "CurriculumPublished": "A changed framework",
+    "PupilEnrolled": "Enrolment",
+    "PupilLeft": "Leaving",
+    "YearGroupSet": "Year group",
+    "GroupJoined": "Class or group joined",
+    "GroupLeft": "Class or group left",
+    "CharacteristicSet": "Characteristic",
+    "CharacteristicEnded": "End of a characteristic",
+    "ResultRecorded": "Result of a test",
+    "JudgementRecorded": "Judgement",
+    "PupilsMerged": "Two records of one pupil",
+    "PupilsSplit": "Records of two pupils",
 }
 
 

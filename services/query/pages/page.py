@@ -17,8 +17,13 @@ from services.query.pages.blocks import Block, Chart, Table
 from services.query.pages.forms import CUT_OFFS, MARK, Section, fields_of_parameters
 from services.query.pages.page_parts import field_errors, form_choices, whom
 from services.query.pages.wording import measure_label
+from services.query.permalinks import OpenedPermalink
 
 ROOT = "/reports"
+KEPT = "kept"
+"""The parameter of an address that says by which permalink a page was opened."""
+NOT_COMPARED = ("changes", "explain", "framework")
+"""Reports without a comparison of two states of knowledge."""
 CHOOSE = "choose"
 """The parameter of an address that opens a form, filled, without a report."""
 
@@ -111,6 +116,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     named: bool
     known_now: str
     settings: Sequence[tuple[str, str]] = ()
+    kept: OpenedPermalink | None = None
+    may_keep: bool = False
 
     @property
     def shown(self) -> Shown:
@@ -160,6 +167,9 @@ def page_context(opened: Opened) -> dict[str, Any]:
         "next_href": _next(path, pairs, answer),
         "others": [Link(other.title, _other(other, pairs)) for other in opened.pages if other.report != page.report],
         "mark": MARK,
+        "banner": _banner(opened),
+        "compared": [] if answer is None or page.report in NOT_COMPARED or "changes" not in opened.reports else link,
+        "keep_path": address(path, link) if opened.may_keep and answer is not None else "",
     }
 
 
@@ -171,6 +181,26 @@ def find_chart(opened: Opened, chart: str) -> Chart | None:
 
 def _measures(fields: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [value for name in ("measure", "first", "second", "column") for value in fields.get(name, ()) if value]
+
+
+def _banner(opened: Opened) -> dict[str, Any] | None:
+    """What is said over a report that was kept: when, and whether it would be another now."""
+    kept = opened.kept
+    if kept is None:
+        return None
+    path, link = f"{ROOT}/{opened.page.report}", report_pairs(opened.pairs)
+    live = without(link, "as_known_at")
+    compare = [("report", opened.page.report), *live, ("known_from", one(link, "as_known_at"))]
+    comparable = "changes" in opened.reports and kept.later.changed and opened.page.report not in NOT_COMPARED
+    return {
+        "known": kept.made.as_known_at,
+        "link": kept.made.permalink,
+        "facts": kept.later.facts,
+        "changed": kept.later.changed,
+        "as_kept": kept.as_kept,
+        "live_href": address(path, live),
+        "compare_href": address(f"{ROOT}/changes", compare) if comparable else "",
+    }
 
 
 def _moving(pairs: Pairs, fields: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -9,7 +9,7 @@ from services.query.pages.blocks import Block, Cell, Column, Row, Table
 from services.query.pages.forms import Field, Section
 from services.query.pages.page import Page, Shown
 from services.query.pages.sections import DATES, PUPILS
-from services.query.pages.wording import HIDDEN, in_words, long_date, pupils_words, row_label
+from services.query.pages.wording import HIDDEN, in_words, long_date, pupils_words, row_label, short_date
 
 
 def _show(shown: Shown) -> Sequence[Block]:
@@ -53,7 +53,7 @@ def _cell(row: Any) -> Cell:
     else:
         text = f"{row.covered.objectives} of {row.covered.of}"
         note = (
-            f"{pupils_words(row.assessed) if row.assessed is not None else HIDDEN}, {long_date(row.last_assessed_on)}"
+            f"{pupils_words(row.assessed) if row.assessed is not None else HIDDEN}, {short_date(row.last_assessed_on)}"
         )
     below = bool(row.below_minimum)
     return Cell(text=f"▼ {text}" if below else text, note=note, tone="short" if below else "")

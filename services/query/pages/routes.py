@@ -6,7 +6,7 @@ What a report's page shows is said in `catalogue`: a new report needs no route o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,15 +17,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 from msgspec import UNSET
 
+from schemas.definitions import SettingsSaved
 from services.access.keys import Access, Keyring
 from services.access.problems import Problem, as_response, problem_of, request_id_of
+from services.query.definitions import Definitions
 from services.query.directory import Choices, Directory
 from services.query.pages import sessions
-from services.query.pages.addresses import address, without
+from services.query.pages.addresses import address, many, one, without
 from services.query.pages.catalogue import MAIN, PAGES
 from services.query.pages.forms import EXAMPLE_CUT_OFFS, is_form, parameters_of_form
 from services.query.pages.members_page import members_context
-from services.query.pages.page import CHOOSE, ROOT, Opened, Page, find_chart, page_context
+from services.query.pages.page import CHOOSE, KEPT, ROOT, Opened, Page, find_chart, page_context
 from services.query.pages.render import (
     HTML_MEDIA_TYPE,
     ICON,
@@ -35,12 +37,16 @@ from services.query.pages.render import (
     render,
     render_chart,
 )
+from services.query.pages.settings_page import settings_choices, settings_context
 from services.query.pages.wording import in_words
 from services.query.parameter_values import today_of
+from services.query.permalinks import OpenedPermalink, Permalinks
 from services.query.query_string import decode_query
 from services.query.reporting import Reporting
 from services.query.routes import FORMS, REPORTS, Report, answer_as_asked, with_occasion
 
+_OF_THE_PAGE = (CHOOSE, KEPT, "chart")
+"""Parameters of a page that are none of its report."""
 FORM_BYTES_MAX = 16 * 1024
 _ON_THE_PAGE = (403, 404, 422)
 """Refusals that the form itself shows, because other fields can mend them."""
@@ -62,6 +68,16 @@ class Site(msgspec.Struct, frozen=True):
     keyring: Keyring
     clock: Callable[[], datetime]
     problems: Mapping[str, str]
+    definitions: Definitions | None = None
+    permalinks: Permalinks | None = None
+
+    async def settings(self, choices: Choices, schools: Sequence[str]) -> list[SettingsSaved]:
+        """The settings saved for these schools, or for all to choose from, and for their trusts."""
+        if self.definitions is None:
+            return []
+        chosen = [entry for entry in choices.schools if not schools or entry.school in schools]
+        trusts = {trust for entry in chosen for trust, *_ in entry.memberships}
+        return await self.definitions.settings_of([entry.school for entry in chosen], trusts, None)
 
 
 def page_handlers(site: Site) -> list[HTTPRouteHandler]:
@@ -108,7 +124,25 @@ def _home_pages(site: Site) -> list[HTTPRouteHandler]:
         path = request.scope["path"].removeprefix(f"{ROOT}/").rpartition(".")[0]
         return await answer_as_asked(_REPORT_AT[path], site.reporting, access, request, site.clock())
 
-    return [show_home, show_reports, download]
+    @get("/settings", name="settings page")
+    async def show_settings(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        access.require("read")
+        today = today_of(site.clock())
+        choices = await site.directory.choices(access, today)
+        saved = await site.settings(choices, ())
+        return _page(_render("settings.html", access, **settings_context(saved, choices, today)))
+
+    @post(f"{ROOT}/keep", name="keep a report", status_code=303, request_max_body_size=FORM_BYTES_MAX)
+    async def keep_report(request: PageRequest) -> Redirect:
+        access = await sessions.access_of_request(request, site.keyring)
+        fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
+        if site.permalinks is None:
+            raise Problem(404, "not_found", "Reports cannot be kept here", "This service keeps no permalinks.")
+        made = await site.permalinks.make(access, fields.get("path", ""))
+        return Redirect(made.permalink, status_code=303)
+
+    return [show_home, show_reports, download, show_settings, keep_report]
 
 
 def _report_pages(site: Site, page: Page) -> list[HTTPRouteHandler]:
@@ -166,9 +200,9 @@ async def _open(site: Site, request: PageRequest, access: Access, page: Page, re
     """What was asked of a report, answered or refused; an address without parameters asks nothing."""
     query, now = request.scope["query_string"], site.clock()
     pairs = decode_query(query)
-    asked = without(pairs, CHOOSE, "chart")
+    asked = without(pairs, *_OF_THE_PAGE)
     answer, problem = None, None
-    if pairs and len(asked) == len(without(pairs, "chart")):
+    if pairs and not one(pairs, CHOOSE):
         try:
             query = query if len(asked) == len(pairs) else address("", asked)[1:].encode("ascii")
             answer = await report.answer(site.reporting, access, with_occasion(report.read(query, now), request))
@@ -177,6 +211,7 @@ async def _open(site: Site, request: PageRequest, access: Access, page: Page, re
                 raise
             problem = refused
     choices = await site.directory.choices(access, today_of(now))
+    settings = await site.settings(choices, many(asked, "school"))
     named = answer is None or not report.named or has_names(access, answer)
     return Opened(
         page=page,
@@ -188,7 +223,17 @@ async def _open(site: Site, request: PageRequest, access: Access, page: Page, re
         problem=problem,
         named=named,
         known_now=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        settings=settings_choices(settings),
+        kept=await _kept(site, access, one(pairs, KEPT)),
+        may_keep=site.permalinks is not None,
     )
+
+
+async def _kept(site: Site, access: Access, permalink: str) -> OpenedPermalink | None:
+    """The permalink that a page was opened by, and what became known since."""
+    if not permalink or site.permalinks is None:
+        return None
+    return await site.permalinks.open(access, permalink, None)
 
 
 def _render(template: str, access: Access, **context: Any) -> bytes:

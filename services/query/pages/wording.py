@@ -164,6 +164,11 @@ def long_date(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def short_date(day: date) -> str:
+    """`31 Mar 2026`, where there is little room."""
+    return f"{day.day} {day:%b %Y}"
+
+
 def long_instant(instant: datetime) -> str:
     """`22 November 2026 at 02:00:05 GMT`: as the clock on the wall showed it."""
     here = instant.astimezone(WALL_CLOCK)
