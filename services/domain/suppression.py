@@ -18,8 +18,8 @@ THRESHOLD_DEFAULT = 5
 THRESHOLD_MIN = 3
 THRESHOLD_MAX = 10
 
-WORK_MAX = 4_000_000
-"""Known counts times unknowns of one look at the whole table; a larger one is looked at by rows and by items apart."""
+TOGETHER_MAX = 400
+"""Counts of a table that is looked at as a whole; in a larger one, rows and items are looked at apart."""
 _NEARLY_ZERO, _NO_DIRECTION = 1e-6, 1e-10
 
 Counts = npt.NDArray[np.int64]
@@ -131,9 +131,7 @@ def _one_more(line: _Line, summed: Sum, threshold: int) -> int | None:
 def _companions(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
     """Shown counts to hide because, with others, they give secret ones back; none if nothing is given back."""
     rows, items = table.counts.shape
-    if not secret.any():
-        return set()
-    if rows * items * table.rows.shape[1] * max(table.items.shape[1], 1) <= WORK_MAX:
+    if rows * items <= TOGETHER_MAX:
         return _given_back(table, secret, told)
     found: set[tuple[int, int]] = set()
     for item in range(items):
@@ -148,6 +146,8 @@ def _companions(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
 def _given_back(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
     """Of secret counts that are combinations of shown ones, the one that weighs most in each; at most one in a row or
     an item at a time, because it may serve the others there too."""
+    if not secret.any():
+        return set()
     counts, wide = table.counts, table.counts.shape[1]
     vectors = np.kron(table.rows, table.items)
     shown = (told & ~secret).ravel()
@@ -155,7 +155,7 @@ def _given_back(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
     vectors = _distinct(vectors[:, ~vectors[nobody].any(axis=0)])  # without those of whom it is known that nobody is
     shown &= vectors.any(axis=1)
     asked = np.flatnonzero(secret.ravel() & vectors.any(axis=1))
-    known = np.flatnonzero(shown)
+    known = _unlike(vectors, np.flatnonzero(shown))
     beyond, weights = _combined(vectors[asked].astype(np.float64), vectors[known].astype(np.float64))
     found: set[tuple[int, int]] = set()
     for number in np.flatnonzero(beyond < _NEARLY_ZERO).tolist():
@@ -168,11 +168,16 @@ def _given_back(table: Table, secret: Mask, told: Mask) -> set[tuple[int, int]]:
 
 def _distinct(vectors: Mask) -> Mask:
     """The vectors without coordinates in which all of them are as in another one."""
-    if not vectors.size:
-        return vectors
-    packed = np.ascontiguousarray(np.packbits(vectors, axis=0).T)
+    return vectors[:, _unlike(vectors.T, np.arange(vectors.shape[1]))]
+
+
+def _unlike(vectors: Mask, numbers: Counts) -> Counts:
+    """Of some vectors those that are not as an earlier one."""
+    if not vectors.size or not numbers.size:
+        return numbers
+    packed = np.ascontiguousarray(np.packbits(vectors[numbers], axis=1))
     _, first = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_index=True)
-    return vectors[:, first]
+    return numbers[np.sort(first)]
 
 
 def _combined(vectors: Vectors, told: Vectors) -> tuple[Vectors, Vectors]:

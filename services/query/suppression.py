@@ -8,7 +8,7 @@ counts in `sheets`. What this cannot see: two answers of different days or cut-o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -31,6 +31,8 @@ Place = tuple[Key, str, str]
 """A count: its line, block and item."""
 Hidden = set[Place]
 
+_PARTS = ("overview", "gld")
+"""Where a request holds that of which it is made."""
 _YEARS_AND_GROUPS = (By("year-group"), By("group"))
 
 Ask = Callable[[Any], Awaitable[Any]]
@@ -132,12 +134,16 @@ class Suppression:
         hidden: Hidden = set(known or ())
         names = list(dict.fromkeys(block.name for line in lines for block in line.blocks))
         tables = {name: _Sheeted(name, lines, structure) for name in names}
-        before = -1
-        while before != len(hidden):
-            before = len(hidden)
-            for table in tables.values():
-                hidden |= table.hide(hidden, self._threshold)
-                hidden |= {(key, other, ALL) for key, _, item in table.places(hidden) if item == ALL for other in names}
+        waiting = names
+        while waiting:
+            name, *waiting = waiting
+            hidden |= tables[name].hide(hidden, self._threshold)
+            rows = {key for key, block, item in hidden if item == ALL and block == name}
+            for other in names:
+                added = {(key, other, ALL) for key in rows} - hidden
+                hidden |= added
+                if added and other not in waiting:
+                    waiting = [*waiting, other]
         return hidden
 
     def _structure(self, sheet: Sheet, request: Any, lines: Sequence[Line], reading: Reading) -> Structure:
@@ -222,10 +228,6 @@ class _Sheeted:
         places = np.argwhere(chosen[: len(self._keys)])
         return {(self._keys[row], self._name, self._items[item]) for row, item in places.tolist()}
 
-    def places(self, hidden: Hidden) -> Iterator[Place]:
-        """Of what is hidden, that which is of this block."""
-        return (place for place in hidden if place[1] == self._name)
-
 
 def narrowings(population: Population, parents: Sequence[Population]) -> list[Narrowing]:
     """Each way in which the population is narrowed."""
@@ -278,14 +280,19 @@ def _moved(hidden: Iterable[Place], to: Mapping[Key, Key]) -> Hidden:
 
 def _core(request: Any) -> Any:
     """The part of a request that says of whom it is."""
-    return getattr(request, "overview", request)
+    part = _part_of(request)
+    return getattr(request, part) if part else request
+
+
+def _part_of(request: Any) -> str:
+    return next((name for name in _PARTS if hasattr(request, name)), "")
 
 
 def _changed(request: Any, **changes: Any) -> Any:
     """The request with another population or other rows."""
-    if hasattr(request, "overview"):
-        return msgspec.structs.replace(request, overview=msgspec.structs.replace(request.overview, **changes))
-    return msgspec.structs.replace(request, **changes)
+    part = _part_of(request)
+    changed = msgspec.structs.replace(_core(request), **changes)
+    return msgspec.structs.replace(request, **{part: changed}) if part else changed
 
 
 def _unit(by: By) -> tuple[By, ...]:

@@ -13,7 +13,7 @@ from services.access.problems import Problem
 from services.domain.bands import parse_bands
 from services.domain.measures import parse_measure
 from services.query.answers import Provenance
-from services.query.external_requests import ExternalRequest, GldRequest, Year
+from services.query.external_requests import ExternalRequest, GldMembersRequest, GldRequest, Year
 from services.query.fact_requests import ColumnAsked, CurriculumRequest, RecordingRequest
 from services.query.questions import Question, Reading
 from services.query.reports import progress
@@ -123,7 +123,7 @@ async def test_the_profile_closes_its_pupils_and_hides_means_of_few() -> None:
         GldRow(MALE, 18, 17, 10, 59, "29.0", "12.0", 0, 1),
     ]
     answer = GldReport("gld", NOWHERE, "eyfsp", "2025/26", [], rows, 40, [], None)
-    shown = await suppressed("gld", GldRequest(WHOLE, NOW, Year(2025, DAY), (SEX,)), answer)
+    shown = await suppressed("gld", GldMembersRequest(GldRequest(WHOLE, NOW, Year(2025, DAY), (SEX,))), answer)
     assert (shown["pupils"], shown["total"]) == ([], None)
     assert shown["rows"][2]["exempt"] is None and shown["rows"][2]["mean_total"] is None
     assert shown["rows"][0]["exempt"] is None
