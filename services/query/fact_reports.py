@@ -75,7 +75,7 @@ async def answer_multi_ability(reporting: Reporting, access: Access, asked: Aske
     chosen = multi_ability.choose(reading, request, settled.bandings)
     paging = Paging(request.limit, request.cursor, request.sort)
     members = await reporting.list_members(access, asked, settled.provenance, chosen, paging)
-    return multi_ability.answer(chosen, request, members, settled.bandings)
+    return multi_ability.answer(reading, chosen, request, members, settled.bandings)
 
 
 @answering("framework")
@@ -117,8 +117,6 @@ def _one_for_all(banding: Banding, request: CurriculumRequest) -> Bands:
         return banding.everybody
     if len(wanted) == 1:
         return wanted.pop()
-    detail = (
-        "The settings differ between the schools or year groups asked for: name one year group, or give bands."
-    )
+    detail = "The settings differ between the schools or year groups asked for: name one year group, or give bands."
     errors = [ProblemError("several_settings", detail, parameter="settings")]
     raise Problem(422, "several_settings", "There is no one set of cut-offs", detail, errors)

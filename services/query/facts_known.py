@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -28,6 +29,16 @@ class Winners(NamedTuple):
     slots: Ints
     objectives: Ints
     rows: Ints
+
+
+class Sitting(NamedTuple):
+    """A result or a judgement: the fact, its column, what it says, its day, and whether it stands."""
+
+    other: OtherFact
+    column: str
+    score: str
+    on: date
+    stands: bool
 
 
 class Taught(msgspec.Struct, frozen=True, dict=True):
@@ -99,23 +110,26 @@ class KnownFacts:
             found.setdefault(held.objective_name(row), []).append(row)
         return found
 
-    def sittings(self, column: str, slot: int, day: date) -> list[tuple[OtherFact, bool]]:
-        """The results or judgements up to a day of the pupil in a slot in a column, in the order of truth, and which of
-        them stand."""
+    def sittings(self, patterns: Sequence[str], slot: int, day: date) -> list[Sitting]:
+        """The results or judgements up to a day of the pupil in a slot, in columns of some patterns (`*` = any part),
+        in the order of truth."""
         held = self.held
         pupils = [held.pupils[other] for other in np.flatnonzero(self.owners == slot).tolist()]
         named = [
-            other for other in held.others_naming(pupils) if isinstance(other.fact, ResultRecorded | JudgementRecorded)
+            each for each in held.others_naming(pupils) if isinstance(each.fact, ResultRecorded | JudgementRecorded)
         ]
         stands = held.stands_of(self._with_families(named))
         found = []
-        for other in named:
-            said = sitting_of(other.fact)
-            mine = said is not None and said[0][1] == column and getattr(other.fact, "pupil", "") in pupils
-            if mine and said is not None and said[2] <= day.toordinal() and other.told.recorded_at <= self.known_at:
-                order = (said[2], other.fact.sequence, other.told.recorded_at, other.told.offset)
-                found.append((order, other, holds_at(stands[other.told.offset], self.known_at)))
-        return [(other, stood) for _, other, stood in sorted(found, key=lambda each: each[0])]
+        for each in named:
+            said = sitting_of(each.fact)
+            if said is None or each.told.recorded_at > self.known_at or getattr(each.fact, "pupil", "") not in pupils:
+                continue
+            (_, column), score, on = said
+            if on <= day.toordinal() and any(fnmatchcase(column, pattern) for pattern in patterns):
+                order = (on, each.fact.sequence, each.told.recorded_at, each.told.offset)
+                stood = holds_at(stands[each.told.offset], self.known_at)
+                found.append((order, Sitting(each, column, score, date.fromordinal(on), stood)))
+        return [sitting for _, sitting in sorted(found, key=lambda each: each[0])]
 
     def is_withdrawn(self, told: Told) -> bool:
         """Whether a fact that was told is withdrawn, rather than replaced by another of its key."""

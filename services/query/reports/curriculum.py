@@ -23,8 +23,9 @@ from services.query.answers import Provenance
 from services.query.axis import Words, pack_words, unpack_words
 from services.query.fact_requests import ColumnAsked, CurriculumRequest, RowKind
 from services.query.facts_known import KnownFacts, Taught
+from services.query.notes import Applies, with_notes
 from services.query.objective_sheets import Mean, Pupils, Sheet, in_scope, lay_out, own_year
-from services.query.population import population_words
+from services.query.population import Cohort, population_words
 from services.query.questions import Moment, Question, Reading
 from services.query.requests import Population
 from services.query.school_index import Mask
@@ -143,10 +144,14 @@ def answer(
     names = [*(state.state for state in states), *(BAND_IDS if marked else ())]
     outside = [column.outside for column in columns]
     inside = [column.words & ~column.outside for column in columns]
+    words = np.bitwise_or.reduce([column.words for column in columns])
+    everyone = Cohort(reading.schools, reading.axis, request.clocks.as_at, words)
+    counted = int(np.bitwise_count(np.bitwise_or.reduce(inside)).sum())
+    applies = Applies(request.measure, request.clocks.as_at, counted)
     everywhere = np.bitwise_or.reduce(outside) & ~np.bitwise_or.reduce(inside)
     return Curriculum(
         report="curriculum",
-        provenance=provenance,
+        provenance=with_notes(provenance, reading, everyone, request.population, [applies]),
         subject=request.subject,
         ability=request.ability,
         states=states,

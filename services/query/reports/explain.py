@@ -13,12 +13,15 @@ from typing import Literal
 
 import msgspec
 
-from schemas.events import AnyFact, Objective, ResultRecorded
+from schemas.events import AnyFact, Objective
 from services.domain.calendar import year_start
-from services.domain.measures import ANY, OWN_YEAR, Measure
+from services.domain.combinations import combination_of
+from services.domain.eyfs import PROFILES
+from services.domain.measures import ANY, EYFS_GLD, EYFS_TOTAL, OWN_YEAR, Measure
 from services.domain.scores import decimal_text
 from services.query.answers import Provenance, Pupil, Value
-from services.query.facts_held import HeldFacts, OtherFact
+from services.query.fact_requests import markbook
+from services.query.facts_held import HeldFacts
 from services.query.facts_known import KnownFacts, Taught
 
 Why = Literal["counted", "not_assessed", "state_not_counted", "earlier_year", "weight_zero", "outside", "replaced"]
@@ -110,19 +113,22 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 def offsets_named(known: KnownFacts, asking: Asking) -> list[int]:
-    """The facts that the lines will name, by offset."""
+    """The assessments that the lines will name, by offset; results and judgements are kept whole."""
     if asking.measure.kind != "markbook":
-        column = asking.measure.column
-        return [other.told.offset for other, _ in known.sittings(column, asking.slot, asking.on)]
+        return [offset for each in _profile_markbooks(known, asking) for offset in offsets_named(known, each)]
     scope = {each.objective for each in _scope(known, asking)}
     chains = known.chains(asking.measure.subject, asking.slot, asking.on)
     return [int(known.held.offsets[row]) for name, rows in chains.items() if name in scope for row in rows]
 
 
 def explain_value(known: KnownFacts, asking: Asking, value: Value | None, origins: Origins) -> Explained:
-    """The lines of a value. `value`: that of a test or judgement, whose lines are its sittings."""
+    """The lines of a value. `value`: that of a measure of another kind than markbooks, whose lines are its sittings."""
     if asking.measure.kind != "markbook":
-        return _explain_sittings(known, asking, value or Value("no_data"), origins)
+        explained = _explain_sittings(known, asking, value or Value("no_data"))
+        markbooks = [explain_value(known, each, None, origins) for each in _profile_markbooks(known, asking)]
+        of_all = asking.measure.item in (EYFS_TOTAL, EYFS_GLD)
+        found = [line for each in markbooks for line in each.lines if of_all or line.objective == asking.measure.item]
+        return msgspec.structs.replace(explained, lines=[*explained.lines, *found])
     taught = known.taught(asking.on, asking.year_starts).get(asking.measure.subject)
     chains = known.chains(asking.measure.subject, asking.slot, asking.on)
     lines = [
@@ -142,6 +148,18 @@ def explain_value(known: KnownFacts, asking: Asking, value: Value | None, origin
         None if version is None else version.framework,
         None if version is None else version.framework_version,
     )
+
+
+def _profile_markbooks(known: KnownFacts, asking: Asking) -> list[Asking]:
+    """The subjects of a markbook of the profile, for a measure of it."""
+    if asking.measure.kind != "eyfs":
+        return []
+    frameworks = {profile.profile for profile in PROFILES}
+    return [
+        msgspec.structs.replace(asking, measure=markbook(subject, ANY))
+        for subject, taught in known.taught(asking.on, asking.year_starts).items()
+        if taught.version.framework in frameworks
+    ]
 
 
 def _scope(known: KnownFacts, asking: Asking) -> list[Objective]:
@@ -210,45 +228,51 @@ def _add_up(taught: Taught, measure: Measure, lines: Sequence[Line]) -> tuple[st
     return "value", Sum(_text(Fraction(numerator)), _text(Fraction(denominator)))
 
 
-def _explain_sittings(known: KnownFacts, asking: Asking, value: Value, origins: Origins) -> Explained:
-    """One line for each sitting up to the day; the one that the value shows is the one that counts."""
-    sittings = known.sittings(asking.measure.column, asking.slot, asking.on)
-    shown = value.score or value.value or getattr(value, "code", None)
-    matching = [
-        other.told.offset for other, stands in sittings if stands and (_said(other), _day(other)) == (shown, value.on)
+def _explain_sittings(known: KnownFacts, asking: Asking, value: Value) -> Explained:
+    """One line for each sitting up to the day, the last first. The one that the value shows is counted; of a measure
+    over several columns the last of each that stands."""
+    name = asking.measure.name
+    sittings = [
+        each
+        for each in known.sittings(patterns_of(asking.measure), asking.slot, asking.on)
+        if not name or getattr(each.other.fact, "name", "") == name
     ]
-    lines = []
-    for other, stands in reversed(sittings):
-        counts = matching[-1:] == [other.told.offset]
-        lines.append(
-            Line(
-                objective=None,
-                text=asking.measure.column,
-                weight=None,
-                state=_said(other),
-                state_weight=None,
-                counted=counts,
-                why="counted" if counts else "outside" if stands else "replaced",
-                fact=_origin_of_sitting(other, origins),
-                before=[],
-            )
+    single = asking.measure.kind in ("test", "judgement")
+    shown = value.score or value.value or value.code
+    if single:
+        matching = [each for each in sittings if each.stands and (each.score, each.on) == (shown, value.on)]
+        counted = matching[-1:]
+    else:
+        counted = list({each.column: each for each in sittings if each.stands}.values())
+    lines = [
+        Line(
+            objective=None,
+            text=each.column,
+            weight=None,
+            state=each.score,
+            state_weight=None,
+            counted=each in counted,
+            why="counted" if each in counted else "outside" if each.stands else "replaced",
+            fact=origin_of(each.other.fact, each.on),
+            before=[],
         )
+        for each in reversed(sittings)
+    ]
     return Explained(value.status, lines, NO_SUM)
 
 
-def _said(other: OtherFact) -> str:
-    return other.fact.score if isinstance(other.fact, ResultRecorded) else getattr(other.fact, "value", "")
-
-
-def _day(other: OtherFact) -> date:
-    fact = other.fact
-    return fact.sat_on if isinstance(fact, ResultRecorded) else getattr(fact, "judged_on", date.min)
-
-
-def _origin_of_sitting(other: OtherFact, origins: Origins) -> Origin:
-    """The fact itself is kept, so the log need not be read."""
-    fact = other.fact
-    return origins.get(other.told.offset) or origin_of(fact, _day(other))
+def patterns_of(measure: Measure) -> list[str]:
+    """The columns whose sittings a measure looks at."""
+    match measure.kind:
+        case "combined":
+            combination = combination_of(measure)
+            return [pattern for part in combination.parts for pattern in part.siblings(combination.test)]
+        case "eyfs":
+            goal = "*" if measure.item in (EYFS_TOTAL, EYFS_GLD) else measure.item
+            return [f"test:{profile.profile}:*:{goal}:*" for profile in PROFILES]
+        case "test" if measure.scoring.codes:
+            return [measure.siblings]
+    return [measure.column]
 
 
 def origin_of(fact: AnyFact, on: date) -> Origin:

@@ -11,11 +11,14 @@ from itertools import zip_longest
 import msgspec
 import numpy as np
 
+from services.domain.bands import NOT_APPLICABLE
+from services.domain.measures import Measure
 from services.domain.scores import percent
 from services.query.answers import Members, Provenance, PupilValues
 from services.query.axis import Wanted
 from services.query.banding import Banding, Wish
 from services.query.fact_requests import MultiAbilityRequest
+from services.query.notes import Applies, with_notes
 from services.query.population import Cohort, gather_cohort
 from services.query.questions import Question, Reading, moments_of
 from services.query.reports.listing import Chosen, Column
@@ -70,20 +73,28 @@ def choose(reading: Reading, request: MultiAbilityRequest, bandings: Sequence[Ba
     return Chosen(REPORT, cohort, np.arange(cohort.size, dtype=np.int64), columns)
 
 
-def answer(chosen: Chosen, request: MultiAbilityRequest, members: Members, bandings: Sequence[Banding]) -> MultiAbility:
+def answer(
+    reading: Reading, chosen: Chosen, request: MultiAbilityRequest, members: Members, bandings: Sequence[Banding]
+) -> MultiAbility:
     """The report, from a page of its pupils and the means of everyone."""
+    on, cohort = request.clocks.as_at, chosen.cohort
+    applies = [Applies(each, on, _applying(cohort, each)) for each in request.measures]
     return MultiAbility(
         report=REPORT,
-        provenance=members.provenance,
+        provenance=with_notes(members.provenance, reading, cohort, request.population, applies),
         subject=request.subject,
         percent=request.percent,
         abilities=list(request.abilities),
         bands=[banding.shown() for banding in bandings] or None,
-        means=_means(chosen.cohort, request),
+        means=_means(cohort, request),
         total=members.total,
         pupils=members.pupils,
         next=members.next,
     )
+
+
+def _applying(cohort: Cohort, measure: Measure) -> int:
+    return int((cohort.axis.values(measure, cohort.on).amounts[cohort.places] != NOT_APPLICABLE).sum())
 
 
 def _means(cohort: Cohort, request: MultiAbilityRequest) -> list[AbilityMean]:

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from schemas.events import FactWithdrawn, PupilEnrolled, PupilsMerged
+from schemas.events import FactWithdrawn, PupilEnrolled, PupilsMerged, ResultRecorded, State
 from services.access.problems import Problem
 from services.domain.measures import parse_measure
 from services.query.answers import Value
@@ -46,6 +47,7 @@ def explain(
     asked, when = parse_measure(measure), day(on)
     asking = Asking(slot, asked, when, school.year_group(slot, when), 9)
     listed = Listed(school, slot, slot, pupil, None, ("", ""))
+    school.learn(known_facts)
     value = values_of((listed,), (Column(asked, when),))[0][0]
     told = dict(book.history)
     origins = {offset: origin_of(told[offset], when) for offset in offsets_named(known_facts, asking)}
@@ -113,6 +115,35 @@ def test_the_lines_of_a_merged_pupil_are_those_of_both_references() -> None:
     assert (explained.sum.numerator, value.numerator) == ("3.5", "3.5")
 
 
+def test_a_test_shows_its_sittings_and_the_one_that_counts() -> None:
+    book = tell_oak()
+    for score, on in (("98", "2025-10-01"), ("104", "2025-11-02"), ("101", "2025-12-09")):
+        sitting = {"test": "ks2", "subject": "reading", "score_type": "scaled", "score": score, "sat_on": on}
+        book.tell(ResultRecorded, "2026-01-05", pupil="amy", **sitting)
+    explained, value = explain(book, "amy", "test:ks2:reading:-:scaled")
+    assert (value.score, explained.status) == ("104", "value")
+    assert [(line.state, line.counted, line.why) for line in explained.lines] == [
+        ("104", True, "counted"),
+        ("98", False, "outside"),
+    ]
+
+
+def test_a_goal_of_the_profile_shows_results_and_the_markbook_of_the_profile() -> None:
+    book = tell_oak()
+    goals = subject("literacy", {"E08": "ELG", "E09": "ELG"})
+    states = (State("1", "0"), State("2", "1"))
+    book.publish("2025-09-01", goals, framework="eyfsp", states=states)
+    book.assess("eli", "E08", "2", "2025-11-01", subject="literacy")
+    told = {"test": "eyfsp", "subject": "literacy", "component": "E09", "score_type": "raw", "score": "1"}
+    book.tell(ResultRecorded, "2025-11-02", pupil="eli", sat_on="2025-11-02", **told)
+    assert [(line.objective, line.state) for line in explain(book, "eli", "eyfs:E08")[0].lines] == [("E08", "2")]
+    assert [(line.objective, line.state) for line in explain(book, "eli", "eyfs:total")[0].lines] == [
+        (None, "1"),
+        ("E08", "2"),
+        ("E09", None),
+    ]
+
+
 # --- Multi-ability -----------------------------------------------------------------------------------------------
 
 
@@ -121,7 +152,7 @@ def ask_abilities(*abilities: str, **more: Any) -> MultiAbility:
     request = MultiAbilityRequest(OAK, Clocks(day(NOVEMBER)), "maths", abilities, **more)
     chosen = multi_ability.choose(reading, request, ())
     listing = list_chosen(reading.provenance, chosen, Paging(request.limit, request.cursor, request.sort))
-    return multi_ability.answer(chosen, request, listing.answer, ())
+    return multi_ability.answer(reading, chosen, request, listing.answer, ())
 
 
 def test_4_10_multi_ability_of_dee() -> None:
@@ -131,6 +162,9 @@ def test_4_10_multi_ability_of_dee() -> None:
     # (50 + 50 + 10 + 100) / 4 = 52.5
     assert [(mean.percent, mean.pupils) for mean in answer.means] == [(53, 4), (63, 1)]
     assert (answer.total, answer.bands) == (5, None)
+    assert answer.provenance.notes is UNSET
+    (note,) = ask_abilities("Y3", "Y9").provenance.notes  # type: ignore[misc]
+    assert note.value == "markbook:maths:Y9:overall"
 
 
 def test_multi_ability_by_value_and_in_pages_keeps_the_means_of_everyone() -> None:
