@@ -98,7 +98,7 @@ _TESTS = (
         "Phonics screening check",
         {"raw": _range(0, 40), "ta": ScoreType(values=("Wt", "Wa"))},
         _counted(A="Absent", D="Disapplied", Q="Maladministration") | _left_out(L="Left"),
-        ("1", "2"),
+        ("1",),
         raw="32",
         ta="Wa",
     ),

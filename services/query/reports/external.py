@@ -14,15 +14,16 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from schemas.definitions import TestDefined
-from services.domain.combinations import COMBINATIONS, YES_AMOUNT
+from services.domain.combinations import COMBINATIONS, YES_AMOUNT, combination_of
 from services.domain.measures import Measure, parse_measure
 from services.domain.national import Figure
 from services.domain.schools import DEFAULT_YEAR_STARTS
 from services.domain.scores import decimal_text, percent
 from services.domain.scoring import PARTS, Scoring
-from services.query.answers import Provenance
+from services.query.answers import Note, Provenance
 from services.query.axis import Axis, Wanted, pack_words
 from services.query.breakdown import Rows, break_down
 from services.query.external_requests import ExternalCellRef, ExternalMembersRequest, ExternalRequest
@@ -111,14 +112,27 @@ def measures_of(reading: Reading, request: ExternalRequest) -> list[Measure]:
     return [*(msgspec.structs.replace(each, since=since) for each in tests), *_combined(request.test)]
 
 
+def taken(reading: Reading, request: ExternalRequest, measures: Sequence[Measure]) -> list[Measure]:
+    """Those of some measures, with what the test declares, in which anybody has a result of the year."""
+    on, axis = _on(reading, request), reading.axis
+    axis.load_values([Wanted(measure, on) for measure in measures])
+    return [measure for measure in measures if _is_taken(axis, measure, on)]
+
+
+def _is_taken(axis: Axis, measure: Measure, on: date) -> bool:
+    values = axis.values(measure, on)
+    told = values.amounts >= 0 if values.codes is None else (values.amounts >= 0) | (values.codes != NO_CODE)
+    return bool(_told(axis, values.sources, told).any())
+
+
 def answer(reading: Reading, request: ExternalRequest, test: TestDefined, measures: Sequence[Measure]) -> External:
-    """The report of what was read. `measures`: those of `measures_of`, with what the test declares."""
+    """The report of what was read. `measures`: those of `taken`."""
     cohort, counted = _count(reading, request, test, measures)
     rows = break_down(cohort, request.by)
     by_measure = [_rows_of(each, rows, reading, request) for each in counted]
     return External(
         report=REPORT,
-        provenance=with_notes(reading.provenance, reading, cohort, request.population),
+        provenance=_provenance(reading, cohort, request, measures),
         test=request.test,
         name=test.name,
         year=request.year.label,
@@ -129,6 +143,16 @@ def answer(reading: Reading, request: ExternalRequest, test: TestDefined, measur
             for number, (row, size) in enumerate(zip(rows.ids, rows.sizes().tolist(), strict=True))
         ],
     )
+
+
+def _provenance(reading: Reading, cohort: Cohort, request: ExternalRequest, measures: Sequence[Measure]) -> Provenance:
+    """With a note where nobody took the test."""
+    provenance = with_notes(reading.provenance, reading, cohort, request.population)
+    if measures or not cohort.size:
+        return provenance
+    detail = f"No result of the test {request.test} of {request.year.label} was told at these schools, as known then."
+    notes = [] if provenance.notes is UNSET else provenance.notes
+    return msgspec.structs.replace(provenance, notes=[*notes, Note("no_results", detail, "year", request.year.label)])
 
 
 def choose(reading: Reading, request: ExternalMembersRequest, test: TestDefined, measures: Sequence[Measure]) -> Chosen:
@@ -154,7 +178,10 @@ def _count(
     axis.load_values([Wanted(measure, on) for measure in measures])
     cohort = gather_cohort(reading.schools, request.population, request.year.roster_on, axis=axis)
     meant_for = _meant_for(axis, test, request.year.roster_on)
-    return cohort, [_masks_of(axis, measure, on, meant_for) for measure in measures]
+    return cohort, [
+        _masks_of(axis, measure, on, meant_for, _in_its_year(axis, measure, request.year.roster_on))
+        for measure in measures
+    ]
 
 
 def _meant_for(axis: Axis, test: TestDefined, on: date) -> Mask:
@@ -164,7 +191,16 @@ def _meant_for(axis: Axis, test: TestDefined, on: date) -> Mask:
     return np.isin(axis.year_groups(on), [*numbers_of(axis.year_group_names, test.year_groups), -1])
 
 
-def _masks_of(axis: Axis, measure: Measure, on: date, meant_for: Mask) -> _Counted:
+def _in_its_year(axis: Axis, measure: Measure, on: date) -> Mask | None:
+    """Of a combination by years the pupils whom it is of this year: those in the last of its years."""
+    years = combination_of(measure).years if measure.kind == "combined" else ()
+    if not years:
+        return None
+    return np.isin(axis.year_groups(on), numbers_of(axis.year_group_names, [str(max(years))]))
+
+
+def _masks_of(axis: Axis, measure: Measure, on: date, meant_for: Mask, its_year: Mask | None) -> _Counted:
+    """`its_year`: whom alone the measure is of."""
     values = axis.values(measure, on)
     codes = np.full(axis.size, NO_CODE, np.int64) if values.codes is None else values.codes
     counting = np.isin(codes, [n for n, rule in enumerate(measure.scoring.codes) if rule.counts])
@@ -177,6 +213,11 @@ def _masks_of(axis: Axis, measure: Measure, on: date, meant_for: Mask) -> _Count
         has_threshold = bool(measure.scoring.thresholds)
     told = _told(axis, values.sources, scored | coded | excluded)
     in_scope = (meant_for & _applies(axis, values.sources, values.amounts)) | told
+    if its_year is not None:
+        in_scope = told | _applies(axis, values.sources, values.amounts)
+        scored, coded, excluded, met, told, in_scope = (
+            each & its_year for each in (scored, coded, excluded, met, told, in_scope)
+        )
     parts = {
         "value": scored,
         "met": met,
@@ -187,6 +228,7 @@ def _masks_of(axis: Axis, measure: Measure, on: date, meant_for: Mask) -> _Count
         "not_applicable": ~in_scope,
         "of": in_scope & ~excluded,
     }
+    codes = np.where(coded | excluded, codes, NO_CODE)
     return _Counted(measure, parts, codes, np.where(scored, values.amounts, -1), has_threshold)
 
 
