@@ -14,6 +14,7 @@ from services.access.problems import ProblemBody
 from services.query.answers import Matrix, Members, Overview, ScoreTracking
 from services.query.health import Readiness
 from services.query.hidden_schemas import allow_hidden
+from services.query.openapi_examples import read_examples
 from services.query.reports.changes import Changes
 from services.query.reports.curriculum import Curriculum
 from services.query.reports.explain import Explain
@@ -55,6 +56,7 @@ _ANSWERS: Mapping[str, type[msgspec.Struct]] = {
     "gld": GldReport,
     "gld/members": GldReport,
 }
+_EXAMPLES = read_examples()
 _REPEATED = (
     "school", "year_group", "group", "filter", "by", "then", "measure", "bands", "start_bands", "cell",
 )  # fmt: skip
@@ -167,7 +169,7 @@ def _report_paths() -> dict[str, Any]:
                     "200": {
                         "description": report.title,
                         "content": {
-                            "application/json": {"schema": _schema_of(_ANSWERS[report.path])},
+                            "application/json": _json_of(report.path),
                             "text/csv": {"schema": {"type": "string"}},
                         },
                     },
@@ -179,16 +181,26 @@ def _report_paths() -> dict[str, Any]:
     }
 
 
+def _json_of(path: str) -> dict[str, Any]:
+    """The answer of a report, with its example if there is one."""
+    told: dict[str, Any] = {"schema": _schema_of(_ANSWERS[path])}
+    return told | ({"example": _EXAMPLES[path].answer} if path in _EXAMPLES else {})
+
+
 def _parameter(name: str, path: str) -> dict[str, Any]:
     repeated = name in _REPEATED and not (name == "measure" and path in _SINGLE_MEASURE)
     kind = {"type": "integer", "minimum": 1, "maximum": 500} if name == "limit" else {"type": "string"}
-    return {
+    described = {
         "name": name,
         "in": "query",
         "required": name in _REQUIRED,
         "description": _PARAMETERS[name],
         "schema": {"type": "array", "items": kind} if repeated else kind,
     }
+    given = _EXAMPLES[path].parameter(name) if path in _EXAMPLES else []
+    if given:
+        described["example"] = given if repeated else int(given[0]) if name == "limit" else given[0]
+    return described
 
 
 _PROBLEMS: dict[str, Any] = {
@@ -268,7 +280,7 @@ def _definition_paths(document: Mapping[str, Any]) -> dict[str, Any]:
         },
         "/v1/saved-reports/{id}": {"delete": _operation("Delete a saved report", "204", "Gone", parameters=[_ID])},
         "/v1/permalinks": {
-            "post": _operation("Keep a report: {\"path\": \"/v1/reports/…\"}", "201", "Where it is", body=document)
+            "post": _operation('Keep a report: {"path": "/v1/reports/…"}', "201", "Where it is", body=document)
         },
         "/v1/permalinks/{id}": {
             "get": _operation("A report as it was kept, and what came later", "200", "The report", parameters=[_ID])
