@@ -17,7 +17,7 @@ from services.console.fictional_tests import EFFORT, TERMLY
 Document = Mapping[str, Any]
 
 PROGRESS_RULE = "34455,23445,22344,12234,11223"
-_AUTUMN, _SPRING, _SUMMER = "4,9,14,19", "15,26,38,47", "35,50,70,85"
+_AUTUMN, _SPRING, _SUMMER = "8,16,24,32", "30,45,58,68", "50,65,82,93"
 _ASSESSED = "35,50,70,85"
 
 
@@ -65,7 +65,7 @@ def _settings(years: Years) -> list[Document]:
             name = f"{term} expectations {first.year}/{(first.year + 1) % 100:02d}"
             found.append(_bands({"trust": TRUST}, name, starts, follows, bands))
     summer = years.second.replace(year=years.second.year + 1, month=4)
-    own = _bands({"school": SCHOOLS[2].school}, "Summer, as Cedar Lane sees it", summer, None, "30,45,65,80")
+    own = _bands({"school": SCHOOLS[2].school}, "Summer, as Cedar Lane sees it", summer, None, "45,60,78,90")
     rule = {"trust": TRUST, "kind": "progress", "name": "Progress of a year", "rule": PROGRESS_RULE}
     return [*found, own, rule]
 

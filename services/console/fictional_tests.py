@@ -131,7 +131,7 @@ def _judgement(
 
 
 def _phonics_mark(pupil: Pupil) -> int:
-    return max(0, min(40, round(12 + 36 * pupil.strength)))
+    return max(0, min(40, round(16 + 34 * pupil.strength)))
 
 
 def _scaled(pupil: Pupil, random: Random, low: int, high: int) -> int:
@@ -144,8 +144,8 @@ def _writing(pupil: Pupil, random: Random, lowest: str) -> str:
 
 
 def _coded(score: int, random: Random, code: str) -> int | str:
-    """Two in a hundred have a code instead."""
-    return code if random.random() < 0.02 else score
+    """Three in a hundred have a code instead."""
+    return code if random.random() < 0.03 else score
 
 
 def _step(strength: float, limits: Sequence[float]) -> int:

@@ -58,6 +58,8 @@ def test_every_kind_of_result_is_there_when_it_was_taken() -> None:
     for test in ("eyfsp", "phonics", "mtc"):
         assert "2026" in taken[test] and not taken[test] & {"2020", "2021"}
     assert taken["termly"] == {"2025", "2026"}
+    coded = {row["test"] for kind, _, row in _rows() if kind == "results" and row["score"] in ("A", "B")}
+    assert coded >= {"eyfsp", "phonics", "mtc", "ks2", "termly"}, "some were away, or below the test"
     scales = {row["scale"] for kind, _, row in _rows() if kind == "judgements"}
     assert scales == {"progress-3", "effort"}
 
