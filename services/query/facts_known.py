@@ -46,7 +46,12 @@ class Taught(msgspec.Struct, frozen=True, dict=True):
 
     version: CurriculumPublished
     subject: Subject
-    content: LaneContent
+    year_starts: int
+
+    @cached_property
+    def content(self) -> LaneContent:
+        """What its facts are worth, in integers."""
+        return lane_content(self.version, self.subject, self.year_starts)
 
     @cached_property
     def in_scope(self) -> dict[str, Objective]:
@@ -82,7 +87,7 @@ class KnownFacts:
         if key not in self._taught:
             known = [version for version in self.held.versions if holds_at(version.stands, self.known_at)]
             self._taught[key] = {
-                subject.subject: Taught(version.fact, subject, lane_content(version.fact, subject, year_starts))
+                subject.subject: Taught(version.fact, subject, year_starts)
                 for version, subject in in_force(known, day.toordinal())
             }
         return self._taught[key]

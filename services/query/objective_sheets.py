@@ -17,11 +17,13 @@ from schemas.events import Objective
 from services.domain.bands import BAND_IDS, Bands, classify_many
 from services.domain.measures import ANY, OWN_YEAR
 from services.domain.scores import percents
+from services.query.fact_requests import RowKind
 from services.query.facts_held import STATE_BITS
 from services.query.facts_known import KnownFacts, Taught
 from services.query.school_index import Ints, Mask
 
 NO_STATE = -1
+STRAND_UNNAMED = "Not known"
 _NO_TAG = -2
 
 
@@ -85,6 +87,26 @@ class Sheet(msgspec.Struct, frozen=True, dict=True):
         states = np.append(held.values & ((1 << STATE_BITS) - 1), len(held.states))
         return np.where(self.rows >= 0, states[self.rows], len(held.states))
 
+    @cached_property
+    def rows_by_kind(self) -> dict[RowKind, dict[str, list[int]]]:
+        """The objectives of each row, by place, for rows of either kind; in the order of the source."""
+        found: dict[RowKind, dict[str, list[int]]] = {"objective": {}, "strand": {}}
+        for place, each in enumerate(self.objectives):
+            for kind, rows in found.items():
+                rows.setdefault(row_of(each, kind), []).append(place)
+        return found
+
+    @cached_property
+    def _counts(self) -> dict[str, Ints]:
+        """Of each state that counts, how many have it, by objective."""
+        return {state: self.having(state).sum(axis=0) for state in self.state_names}
+
+    @cached_property
+    def _none(self) -> Ints:
+        """How many to whom it applies have no state that counts, by objective."""
+        found: Ints = (self.applies & (self.worths < 0)).sum(axis=0)
+        return found
+
     def having(self, state: str) -> Mask:
         """Which assessments have a state, and count."""
         states = self.known.held.states
@@ -134,8 +156,14 @@ class Sheet(msgspec.Struct, frozen=True, dict=True):
             found = self.bands(chosen, bands)
             counts = {name: int((found == number).sum()) for number, name in enumerate(BAND_IDS)}
             return Tally(counts, int(((weights > 0) & ~with_data).sum()), mean)
-        counts = {state: int(self.having(state)[:, chosen].sum()) for state in self.state_names}
-        return Tally(counts, int((self.applies[:, chosen] & (self.worths[:, chosen] < 0)).sum()), mean)
+        counts = {state: int(by_objective[chosen].sum()) for state, by_objective in self._counts.items()}
+        return Tally(counts, int(self._none[chosen].sum()), mean)
+
+
+def row_of(objective: Objective, kind: RowKind) -> str:
+    """The id of the row that an objective belongs to; `:` and `%` inside a name are percent-encoded."""
+    name = objective.objective if kind == "objective" else objective.strand or STRAND_UNNAMED
+    return f"{kind}:{name.replace('%', '%25').replace(':', '%3A')}"
 
 
 def in_scope(taught: Taught, ability: str) -> tuple[Objective, ...]:

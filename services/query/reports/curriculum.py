@@ -32,8 +32,6 @@ from services.query.school_index import Mask
 from services.query.stored import WORD_BITS
 from services.query.teaching import taught_at
 
-STRAND_UNNAMED = "Not known"
-
 
 class StateShown(msgspec.Struct, frozen=True):
     """A state that counts; a number 0 to 1 as a decimal string."""
@@ -234,19 +232,13 @@ def _is_outside(ability: str, one: _Lain) -> Mask:
 
 def row_ids(sheets: Sequence[Sheet], kind: RowKind) -> list[str]:
     """The rows of the report, in the order of the source."""
-    found = [_row_of(each, kind) for sheet in sheets for each in sheet.objectives]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(row for sheet in sheets for row in sheet.rows_by_kind[kind]))
 
 
 def places_of(sheet: Sheet, row: str) -> list[int]:
     """The objectives of a row, by place; of no row (empty) all."""
     kind: RowKind = "strand" if row.startswith("strand:") else "objective"
-    return [place for place, each in enumerate(sheet.objectives) if not row or _row_of(each, kind) == row]
-
-
-def _row_of(objective: Objective, kind: RowKind) -> str:
-    name = objective.objective if kind == "objective" else objective.strand or STRAND_UNNAMED
-    return f"{kind}:{name.replace('%', '%25').replace(':', '%3A')}"
+    return sheet.rows_by_kind[kind].get(row, []) if row else list(range(len(sheet.objectives)))
 
 
 def _row(row: str, sheets: Sequence[Sheet], cells: list[CurriculumCell]) -> CurriculumRow:
