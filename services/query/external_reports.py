@@ -43,7 +43,7 @@ async def answer_external(reporting: Reporting, access: Access, asked: Asked[Ext
     if test is None:
         raise unknown_test(request.test)
     reading = await reporting.read(access, external.question(request), asked.wait)
-    measures = _taken(reading, request, declared)
+    measures = _measures_of(reading, request, declared)
     return external.answer(reading, request, test, measures)
 
 
@@ -58,16 +58,15 @@ async def answer_external_members(
     if test is None:
         raise unknown_test(request.external.test)
     reading = await reporting.read(access, external.question(request.external), asked.wait)
-    measures = _taken(reading, request.external, declared)
+    measures = _measures_of(reading, request.external, declared)
     chosen = external.choose(reading, request, test, measures)
     paging = Paging(request.limit, request.cursor, request.sort)
     return await reporting.list_members(access, asked, reading.provenance, chosen, paging)
 
 
-def _taken(reading: Reading, request: ExternalRequest, declared: Declared) -> list[Measure]:
-    """What of a test the schools have results of."""
-    bound = [bind_measure(each, declared) for each in external.measures_of(reading, request)]
-    return external.taken(reading, request, bound)
+def _measures_of(reading: Reading, request: ExternalRequest, declared: Declared) -> list[Measure]:
+    """The measures of a test with what it declares."""
+    return [bind_measure(each, declared) for each in external.measures_of(reading, request)]
 
 
 @answering("judgements")

@@ -112,27 +112,14 @@ def measures_of(reading: Reading, request: ExternalRequest) -> list[Measure]:
     return [*(msgspec.structs.replace(each, since=since) for each in tests), *_combined(request.test)]
 
 
-def taken(reading: Reading, request: ExternalRequest, measures: Sequence[Measure]) -> list[Measure]:
-    """Those of some measures, with what the test declares, in which anybody has a result of the year."""
-    on, axis = _on(reading, request), reading.axis
-    axis.load_values([Wanted(measure, on) for measure in measures])
-    return [measure for measure in measures if _is_taken(axis, measure, on)]
-
-
-def _is_taken(axis: Axis, measure: Measure, on: date) -> bool:
-    values = axis.values(measure, on)
-    told = values.amounts >= 0 if values.codes is None else (values.amounts >= 0) | (values.codes != NO_CODE)
-    return bool(_told(axis, values.sources, told).any())
-
-
 def answer(reading: Reading, request: ExternalRequest, test: TestDefined, measures: Sequence[Measure]) -> External:
-    """The report of what was read. `measures`: those of `taken`."""
+    """The report of what was read. `measures`: those of `measures_of`, with what the test declares."""
     cohort, counted = _count(reading, request, test, measures)
     rows = break_down(cohort, request.by)
     by_measure = [_rows_of(each, rows, reading, request) for each in counted]
     return External(
         report=REPORT,
-        provenance=_provenance(reading, cohort, request, measures),
+        provenance=_provenance(reading, cohort, request, counted),
         test=request.test,
         name=test.name,
         year=request.year.label,
@@ -145,10 +132,10 @@ def answer(reading: Reading, request: ExternalRequest, test: TestDefined, measur
     )
 
 
-def _provenance(reading: Reading, cohort: Cohort, request: ExternalRequest, measures: Sequence[Measure]) -> Provenance:
+def _provenance(reading: Reading, cohort: Cohort, request: ExternalRequest, counted: Sequence[_Counted]) -> Provenance:
     """With a note where nobody took the test."""
     provenance = with_notes(reading.provenance, reading, cohort, request.population)
-    if measures or not cohort.size:
+    if not cohort.size or any(each.parts["of"].any() or each.parts["excluded"].any() for each in counted):
         return provenance
     detail = f"No result of the test {request.test} of {request.year.label} was told at these schools, as known then."
     notes = [] if provenance.notes is UNSET else provenance.notes
@@ -213,8 +200,10 @@ def _masks_of(axis: Axis, measure: Measure, on: date, meant_for: Mask, its_year:
         has_threshold = bool(measure.scoring.thresholds)
     told = _told(axis, values.sources, scored | coded | excluded)
     in_scope = (meant_for & _applies(axis, values.sources, values.amounts)) | told
+    if not told.any():  # nobody sat it: it is not that everybody fell short
+        in_scope = told
     if its_year is not None:
-        in_scope = told | _applies(axis, values.sources, values.amounts)
+        in_scope = told | (_applies(axis, values.sources, values.amounts) & (told & its_year).any())
         scored, coded, excluded, met, told, in_scope = (
             each & its_year for each in (scored, coded, excluded, met, told, in_scope)
         )
