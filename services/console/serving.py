@@ -23,10 +23,12 @@ from services.access.keys import Keyring
 from services.console import data_directory
 from services.console.answering import AnsweringProtocol
 from services.console.database import database_of
+from services.console.forwarding import forward_to
 from services.console.permalinks import permalink_keeper
 from services.console.web import WebApplication
 from services.ingest.intake.asyncapi import DOCUMENT as TOPICS_DOCUMENT
 from services.ingest.problem_codes import PROBLEM_CODES
+from services.query.pages.settings_form import Told
 from services.runtime.log.interface import Log
 from services.runtime.log.opening import open_log
 from services.runtime.observability import configure_logging
@@ -247,15 +249,20 @@ async def _application(part: Part, settings: Settings, pool: asyncpg.Pool, proce
         from services.ingest import main as ingest_main
 
         ingest = ingest_main.create_app(settings, pool, log, keyring)
-        yield ingest if part == "ingest" else WebApplication(ingest, _query(settings, pool, keyring, log, processes))
+        if part == "ingest":
+            yield ingest
+            return
+        yield WebApplication(ingest, _query(settings, pool, keyring, log, processes, forward_to(ingest)))
     finally:
         await log.close()
 
 
-def _query(settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log, processes: int) -> ASGIApp:
+def _query(
+    settings: Settings, pool: asyncpg.Pool, keyring: Keyring, log: Log, processes: int, tell: Told | None = None
+) -> ASGIApp:
     from services.query import main as query_main
 
     keep = permalink_keeper(settings, pool, log)
     return query_main.create_app(
-        settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT, processes=processes, keep=keep
+        settings, pool, keyring, PROBLEM_CODES, log, TOPICS_DOCUMENT, processes=processes, keep=keep, tell=tell
     )

@@ -34,6 +34,7 @@ from services.query.openapi import DOCUMENT
 from services.query.pages.problem_texts import PROBLEM_TEXTS
 from services.query.pages.render import HTML_MEDIA_TYPE, render
 from services.query.pages.routes import Site, as_page, page_handlers
+from services.query.pages.settings_form import Told
 from services.query.permalink_routes import permalink_handlers
 from services.query.permalinks import Keep, Permalinks
 from services.query.reader import Reader
@@ -63,10 +64,11 @@ def create_app(
     *,
     processes: int = 1,
     keep: Keep | None = None,
+    tell: Told | None = None,
 ) -> Litestar:
     """The application. `problems`: texts of the codes of other services, for the pages under /problems; `topics`: their
     AsyncAPI document, for /docs; `processes`: how many share the memory for what is kept between reports;
-    `keep`: keeps permalinks, which there are none without.
+    `keep`: keeps permalinks, which there are none without; `tell`: sends what forms save to the ingest service.
 
     `log`: where it is written down who was told names; without it, or without the identity key, there are none.
     """
@@ -80,7 +82,7 @@ def create_app(
     reporting = Reporting(reader, names, facts, lineage, settings.small_numbers, definitions)
     permalinks = Permalinks(reporting, definitions, {each.path: each for each in REPORTS}, keep, utc_now)
     texts = {**(problems or {}), **PROBLEM_TEXTS}
-    site = Site(reporting, Directory(pool), keyring, utc_now, texts, definitions, permalinks)
+    site = Site(reporting, Directory(pool), keyring, utc_now, texts, definitions, permalinks, tell)
 
     @asynccontextmanager
     async def tables(_: Litestar) -> AsyncIterator[None]:

@@ -85,7 +85,7 @@ def _row(shown: Shown, row: Any, index: int, compared: bool, scored: bool) -> Ro
         beside = measure.national
         cells += [
             Cell(text="" if beside is None else f"{beside.value}%", number=True),
-            Cell(text="" if beside is None else _gap(beside.pupils_above)),
+            Cell(text="" if beside is None else _gap(beside.pupils_above, hidden=measure.met is None)),
         ]
     if scored:
         note = "" if measure.mean is None else f"of {measure.scores}"
@@ -100,10 +100,8 @@ def _row(shown: Shown, row: Any, index: int, compared: bool, scored: bool) -> Ro
 
 
 def _cell(shown: Shown, row: Any, cell: str, pupils: int | None, percent: int | None) -> Cell:
-    if pupils is None and not cell.endswith("met"):
-        return Cell(text=HIDDEN, number=True)
-    if pupils is None:
-        return Cell(text="", number=True)
+    if pupils is None:  # nothing is met where the test has no threshold
+        return Cell(text=HIDDEN if shown.hides or not cell.endswith("met") else "", number=True)
     text, of = count_and_percent(pupils, percent), _PARTS.get(cell.partition(":")[2], "pupils")
     wanted = [("row", row.row), *([("cell", cell)] if cell else [])]
     label = f"{text} pupils, {of}, {row_label(row.row, shown.schools)}: show pupils"
@@ -128,9 +126,9 @@ def _sentence(title: str, measure: Any) -> str:
     return said
 
 
-def _gap(pupils: int | None) -> str:
+def _gap(pupils: int | None, *, hidden: bool = False) -> str:
     if pupils is None:
-        return "not comparable"
+        return HIDDEN if hidden else "not comparable"
     if not pupils:
         return "in line"
     return f"{abs(pupils)} {'pupil' if abs(pupils) == 1 else 'pupils'} {'above' if pupils > 0 else 'below'}"
@@ -142,7 +140,8 @@ def _notes(measure: Any) -> list[str]:
         if beside is not None:
             notes.append(f"National figure of {beside.year}, {beside.status}: {beside.population}. {beside.source}")
     if len(measure.distribution) > 2:
-        listed = ", ".join(f"{score}: {pupils}" for score, pupils in measure.distribution.items())
+        counts = measure.distribution.items()
+        listed = ", ".join(f"{score}: {HIDDEN if pupils is None else pupils}" for score, pupils in counts)
         notes.append(f"Pupils by score, all rows together. {listed}")
     return notes
 

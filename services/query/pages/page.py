@@ -37,6 +37,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     schools: Mapping[str, str]
     named: bool
     pages: frozenset[str] = frozenset()
+    hides: bool = False
 
     @property
     def of(self) -> str:
@@ -103,7 +104,7 @@ class Link(msgspec.Struct, frozen=True):
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """A page as it was asked for: who looks, what was answered or refused, and where else they may go.
 
-    `reports`: the paths of all reports, lists of pupils too.
+    `reports`: the paths of the reports that they may see, lists of pupils too; `hides`: small numbers are not shown.
     """
 
     page: Page
@@ -118,6 +119,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     settings: Sequence[tuple[str, str]] = ()
     kept: OpenedPermalink | None = None
     may_keep: bool = False
+    hides: bool = False
 
     @property
     def shown(self) -> Shown:
@@ -128,6 +130,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
             report=self.page.report,
             schools={entry.school: entry.name for entry in self.choices.schools},
             named=self.named,
+            hides=self.hides,
             pages=self.reports,
         )
 
@@ -155,6 +158,7 @@ def page_context(opened: Opened) -> dict[str, Any]:
         "wrong": wrong,
         "answer": answer,
         "named": opened.named,
+        "hides": opened.hides,
         "whom": shown.of,
         "pupils": None if answer is None else page.count(answer),
         "blocks": blocks,
@@ -165,7 +169,7 @@ def page_context(opened: Opened) -> dict[str, Any]:
         "workbook_href": address(f"{path}.xlsx", link),
         "fixed_href": "" if answer is None else address(path, _fixed(link, answer, opened.known_now)),
         "next_href": _next(path, pairs, answer),
-        "others": [Link(other.title, _other(other, pairs)) for other in opened.pages if other.report != page.report],
+        "others": [Link(other.title, _other(other, pairs)) for other in _others(opened)],
         "mark": MARK,
         "banner": _banner(opened),
         "compared": [] if answer is None or page.report in NOT_COMPARED or "changes" not in opened.reports else link,
@@ -181,6 +185,10 @@ def find_chart(opened: Opened, chart: str) -> Chart | None:
 
 def _measures(fields: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [value for name in ("measure", "first", "second", "column") for value in fields.get(name, ()) if value]
+
+
+def _others(opened: Opened) -> list[Page]:
+    return [page for page in opened.pages if page is not opened.page and page.report in opened.reports]
 
 
 def _banner(opened: Opened) -> dict[str, Any] | None:

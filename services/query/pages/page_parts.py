@@ -67,7 +67,8 @@ class ShownPupil(msgspec.Struct, frozen=True):
 def field_errors(problem: Problem, fields: Mapping[str, str]) -> list[FieldError]:
     """The faults of the parameters at the fields of a form; `fields`: what each is called."""
     if not problem.errors:
-        return [FieldError("Schools", "school", problem.detail)]
+        of_schools = problem.code == "forbidden_school"
+        return [FieldError(*(("Schools", "school") if of_schools else ("This report", "parameters")), problem.detail)]
     found = [
         FieldError(
             field=fields.get(error.parameter or "", error.parameter or "Address"),

@@ -37,6 +37,15 @@ from services.query.pages.render import (
     render,
     render_chart,
 )
+from services.query.pages.settings_form import (
+    FormFault,
+    SettingsFields,
+    Told,
+    fields_of,
+    fields_sent,
+    form_context,
+    save,
+)
 from services.query.pages.settings_page import settings_choices, settings_context
 from services.query.pages.wording import in_words
 from services.query.parameter_values import today_of
@@ -45,6 +54,7 @@ from services.query.query_string import decode_query
 from services.query.reporting import Reporting
 from services.query.routes import FORMS, REPORTS, Report, answer_as_asked, with_occasion
 
+SETTINGS_FIELDS_MAX = 2_000
 _OF_THE_PAGE = (CHOOSE, KEPT, "chart")
 """Parameters of a page that are none of its report."""
 FORM_BYTES_MAX = 16 * 1024
@@ -70,6 +80,7 @@ class Site(msgspec.Struct, frozen=True):
     problems: Mapping[str, str]
     definitions: Definitions | None = None
     permalinks: Permalinks | None = None
+    tell: Told | None = None
 
     async def settings(self, choices: Choices, schools: Sequence[str]) -> list[SettingsSaved]:
         """The settings saved for these schools, or for all to choose from, and for their trusts."""
@@ -83,7 +94,7 @@ class Site(msgspec.Struct, frozen=True):
 def page_handlers(site: Site) -> list[HTTPRouteHandler]:
     """The route of each page."""
     reports = [handler for page in _SHOWN for handler in _report_pages(site, page)]
-    return [*_home_pages(site), *reports, *_session_pages(site), *_open_pages(site)]
+    return [*_home_pages(site), *_settings_pages(site), *reports, *_session_pages(site), *_open_pages(site)]
 
 
 def as_page(request: PageRequest, error: Exception) -> Response[bytes] | Redirect:
@@ -130,8 +141,8 @@ def _home_pages(site: Site) -> list[HTTPRouteHandler]:
         access.require("read")
         today = today_of(site.clock())
         choices = await site.directory.choices(access, today)
-        saved = await site.settings(choices, ())
-        return _page(_render("settings.html", access, **settings_context(saved, choices, today)))
+        context = settings_context(await site.settings(choices, ()), choices, today)
+        return _page(_render("settings.html", access, may_save=_may_save(site, access), **context))
 
     @post(f"{ROOT}/keep", name="keep a report", status_code=303, request_max_body_size=FORM_BYTES_MAX)
     async def keep_report(request: PageRequest) -> Redirect:
@@ -143,6 +154,41 @@ def _home_pages(site: Site) -> list[HTTPRouteHandler]:
         return Redirect(made.permalink, status_code=303)
 
     return [show_home, show_reports, download, show_settings, keep_report]
+
+
+def _settings_pages(site: Site) -> list[HTTPRouteHandler]:
+    """The form of attainment settings, for keys that may save them where the ingest service can be reached."""
+
+    async def form(access: Access, fields: SettingsFields, faults: Sequence[FormFault]) -> Response[bytes]:
+        choices = await site.directory.choices(access, today_of(site.clock()))
+        context = form_context(fields, choices, faults)
+        return _page(_render("settings_edit.html", access, **context), status=422 if faults else 200)
+
+    @get("/settings/edit", name="settings form")
+    async def show_form(request: PageRequest) -> Response[bytes]:
+        access = await sessions.access_of_request(request, site.keyring)
+        access.require("settings")
+        wanted = one(decode_query(request.scope["query_string"]), "settings")
+        choices = await site.directory.choices(access, today_of(site.clock()))
+        saved = await site.settings(choices, ()) if wanted else []
+        return await form(access, fields_of(next((each for each in saved if each.definition == wanted), None)), ())
+
+    @post("/settings", name="save settings", status_code=303, request_max_body_size=FORM_BYTES_MAX)
+    async def save_settings(request: PageRequest) -> Response[bytes] | Redirect:
+        access = await sessions.access_of_request(request, site.keyring)
+        access.require("settings")
+        if site.tell is None:
+            raise Problem(404, "not_found", "Settings cannot be saved here", "Send POST /v1/settings to ingest.")
+        body = (await request.body()).decode("utf-8", "replace")
+        fields = fields_sent(parse_qsl(body, keep_blank_values=True, max_num_fields=SETTINGS_FIELDS_MAX))
+        faults = await save(site.tell, sessions.key_of_request(request), fields)
+        return await form(access, fields, faults) if faults else Redirect("/settings", status_code=303)
+
+    return [show_form, save_settings]
+
+
+def _may_save(site: Site, access: Access) -> bool:
+    return site.tell is not None and access.may("settings")
 
 
 def _report_pages(site: Site, page: Page) -> list[HTTPRouteHandler]:
@@ -216,7 +262,8 @@ async def _open(site: Site, request: PageRequest, access: Access, page: Page, re
     return Opened(
         page=page,
         pages=_SHOWN,
-        reports=frozenset(_REPORT_AT),
+        reports=frozenset(path for path, each in _REPORT_AT.items() if access.sees_pupils or not each.named),
+        hides=not access.sees_pupils,
         pairs=asked,
         choices=choices,
         answer=answer,

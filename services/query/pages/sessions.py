@@ -31,6 +31,12 @@ async def access_of_request(request: Request[Any, Any, Any], keyring: Keyring) -
     return access
 
 
+def key_of_request(request: Request[Any, Any, Any]) -> str:
+    """The key that a page was asked for with: from the Authorization header, or else from the cookie."""
+    authorization: str = request.headers.get("authorization", "")
+    return authorization.partition(" ")[2].strip() or _key_of(request.cookies.get(COOKIE, ""))
+
+
 def cookie_of(key: str, *, secure: bool) -> Cookie:
     """The cookie that keeps a key until the browser closes; `secure` where the site is reached over TLS."""
     value = urlsafe_b64encode(key.encode()).decode("ascii").rstrip("=")
