@@ -132,6 +132,17 @@ def _band_keys(measure: str, bands: Sequence[object]) -> tuple[Key, ...]:
     return band_keys(tuple(cut_off_labels(bands, whole=measure.startswith("markbook:"))) if bands else ())
 
 
+def legend_once(tables: list[Table]) -> list[Table]:
+    """Where all measures have the same bands from the same place, their legend stands once, under the last."""
+    legends = [each.legend for each in tables if each.legend is not None]
+    shared = {(each.keys, each.parts, each.source, each.warning) for each in legends}
+    if len(tables) < 2 or len(shared) != 1:
+        return tables
+    title = "Attainment settings: all measures"
+    last = msgspec.structs.replace(tables[-1], legend=msgspec.structs.replace(legends[0], title=title))
+    return [*(msgspec.structs.replace(each, legend=None) for each in tables[:-1]), last]
+
+
 def of_words(shown: Shown) -> str:
     """Whose numbers these are, and of when."""
     divided = ", percents of those with data" if one(shown.pairs, "denominator") == "with_data" else ""

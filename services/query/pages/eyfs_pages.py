@@ -98,6 +98,7 @@ def _profiles(shown: Shown) -> Table:
             Column(text="Total", number=True),
             Column(text="Good level"),
         ],
+        href=lambda pupil: shown.pupil("eyfs-pupil", pupil.pupil, pupil.school),
         more=lambda pupil: [
             *(Cell(text=pupil.goals.get(goal.id, ""), tone=_tone(pupil.goals.get(goal.id))) for goal in goals),
             Cell(text="" if pupil.total is None else str(pupil.total), number=True),
@@ -133,7 +134,7 @@ def _show_group(shown: Shown) -> Sequence[Block]:
     title = next((words for area, words in _AREAS if area and area == answer.area), in_words(answer.area))
     if answer.rows is not UNSET:
         return [
-            measure_table(shown, index, f"{title}: {measure_label(measure.id)}", f"area-{index + 1}")
+            measure_table(shown, index, f"{title}: {_goal(shown.answer, measure.id)}", f"area-{index + 1}")
             for index, measure in enumerate(answer.measures)
         ]
     if not answer.pupils:
@@ -161,6 +162,12 @@ def _show_group(shown: Shown) -> Sequence[Block]:
     return [msgspec.structs.replace(table, rows=(means, *table.rows))]
 
 
+def _goal(answer: Any, measure: str) -> str:
+    """A goal by its own name, which is that of its profile; an age range as a measure in words."""
+    code = measure.partition(":")[2]
+    return next((f"{goal.id} {goal.name}" for goal in answer.goals if goal.id == code), measure_label(measure))
+
+
 def _group_measures(pairs: Pairs, abilities: Sequence[str]) -> list[str]:
     subject, percent = one(pairs, "subject"), one(pairs, "percent", "overall")
     return [f"markbook:{subject}:{ability}:{percent}" for ability in abilities] if subject else []
@@ -176,21 +183,36 @@ def _show_pupil(shown: Shown) -> Sequence[Block]:
         f"{title_of(answer.pupil, shown.named)}, EYFS profile {answer.year}.",
         f"Total: {total}. Good level of development: {_GLD.get(answer.gld, str(answer.gld))}.",
     )
-    return [Words(title="The pupil", sentences=said), *(_area(area) for area in answer.areas if area.values)]
+    areas = [area for area in answer.areas if area.values]
+    return [Words(title="The pupil", sentences=said), *([_areas(areas)] if areas else [])]
 
 
-def _area(area: Any) -> Table:
-    kind = {True: "Prime area", False: "Specific area", None: "Markbook"}[area.prime]
+def _areas(areas: Sequence[Any]) -> Table:
+    kinds = {True: "prime area", False: "specific area", None: "markbook"}
     rows = []
-    for value in area.values:
-        level = show_value(value)
-        words = _LEVELS.get(level.text, "") if value.percent is None else ""
-        head = Cell(text=value.name or value.id, note=value.id if value.name else "")
-        rows.append(Row(head=head, cells=(value_cell(level), Cell(text=words))))
+    for area in areas:
+        for value in area.values:
+            level = show_value(value)
+            words = _LEVELS.get(level.text, "") if value.percent is None else ""
+            rows.append(
+                Row(
+                    head=Cell(text=value.name or value.id, note=value.id if value.name else ""),
+                    cells=(
+                        Cell(text=area.name or in_words(area.area), note=kinds[area.prime]),
+                        value_cell(level),
+                        Cell(text=words, tone=_tone(level.text) if words else ""),
+                    ),
+                )
+            )
     return Table(
-        title=area.name or in_words(area.area),
-        of=kind,
-        head=(Column(text="Goal or age range"), Column(text="Value"), Column(text="In words")),
+        title="Areas of learning",
+        of="1 emerging, 2 expected, 3 exceeding, A exempt; percents of markbooks",
+        head=(
+            Column(text="Goal or age range"),
+            Column(text="Area of learning"),
+            Column(text="Value"),
+            Column(text="In words"),
+        ),
         rows=tuple(rows),
         kind="pupils",
     )

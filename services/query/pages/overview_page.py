@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.query.answers import Overview
-from services.query.pages.band_tables import cell_words, combined_table, measure_table
+from services.query.pages.band_tables import cell_words, combined_table, legend_once, measure_table
 from services.query.pages.blocks import Block
 from services.query.pages.forms import Section
 from services.query.pages.page import Page, Shown
@@ -19,7 +19,7 @@ def _show(shown: Shown) -> Sequence[Block]:
         measure_table(shown, index, measure_label(measure.id), f"measure-{index + 1}")
         for index, measure in enumerate(answer.measures)
     ]
-    return [*tables, combined_table(shown)]
+    return [*legend_once(tables), combined_table(shown)]
 
 
 def _count(answer: Overview) -> int:

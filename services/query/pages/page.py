@@ -54,6 +54,13 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         names = {name for name, _ in extra}
         return address(f"{ROOT}/{self.report}", [*without(report_pairs(self.pairs), *names), *extra])
 
+    def pupil(self, report: str, pupil: str, school: str) -> str:
+        """A report of one pupil, with the same dates; nothing if there is none."""
+        if report not in self.pages:
+            return ""
+        dates = [pair for pair in self.pairs if pair[0] in ("as_at", "as_known_at", "year")]
+        return address(f"{ROOT}/{report}", [("school", school), ("pupil", pupil), *dates])
+
     def picture(self, chart: str) -> str:
         """A chart of this report as a picture of its own."""
         path, _, query = self.here(("chart", chart)).partition("?")

@@ -19,13 +19,14 @@ def pupil_table(
     columns: Sequence[Column],
     measures: Sequence[str] = (),
     more: Callable[[Any], Sequence[Cell]] = lambda _: (),
+    href: Callable[[Any], str] = lambda _: "",
 ) -> Table:
     """The pupils of an answer: who they are, their values (explained in `measures`), and `more` of each."""
     answer = shown.answer
     several = len({pupil.school for pupil in answer.pupils}) > 1
     rows = [
         Row(
-            head=Cell(text=title_of(pupil, shown.named)),
+            head=Cell(text=title_of(pupil, shown.named), href=href(pupil)),
             cells=(*_who(shown, pupil, several), *_values(shown, pupil, measures), *more(pupil)),
         )
         for pupil in answer.pupils

@@ -132,6 +132,8 @@ def measure_label(text: str) -> str:
         subject = "" if parts[0] == "-" else f"{in_words(parts[0])}: "
         name = f" ({parts[2]})" if len(parts) == 3 else ""
         return f"{subject}teacher's judgement, {parts[1]}{name}{dated}"
+    if kind == "eyfs" and text not in _KNOWN_MEASURES and len(parts) == 1:
+        return f"EYFS goal {parts[0]}{dated}"
     return _KNOWN_MEASURES.get(text, text) + dated
 
 

@@ -19,8 +19,9 @@ from services.domain.measures import parse_measure
 from services.query import answers
 from services.query.directory import Choices, Entry
 from services.query.openapi import DOCUMENT
-from services.query.pages import forms, sessions, wording
+from services.query.pages import blocks, forms, sessions, wording
 from services.query.pages.addresses import address
+from services.query.pages.band_tables import legend_once
 from services.query.pages.catalogue import PAGES
 from services.query.pages.members_page import members_context
 from services.query.pages.overview_page import OVERVIEW
@@ -389,6 +390,17 @@ def test_a_hidden_count_is_a_letter_without_a_link() -> None:
     page = overview_page(answer=hidden)
     assert not [a for a in page.all("a") if "cell=0%3Asig_below" in a["href"]]
     assert re.search(r"\bc\b", page.text) and not page.all("svg", role="group")[1:]
+
+
+def test_a_legend_that_all_measures_share_stands_once() -> None:
+    table = next(block for block in OVERVIEW.show(opened(oak_overview()).shown) if isinstance(block, blocks.Table))
+    assert table.legend is not None
+    other = msgspec.structs.replace(table.legend, source="From elsewhere.")
+    same, differs = legend_once([table, table]), legend_once([table, msgspec.structs.replace(table, legend=other)])
+    assert [each.legend is None for each in same] == [True, False]
+    assert same[1].legend is not None and same[1].legend.keys == table.legend.keys
+    assert [each.legend for each in differs] == [table.legend, other]
+    assert legend_once([table]) == [table]
 
 
 # --- All pages ---------------------------------------------------------------------------------------------------
