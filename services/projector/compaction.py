@@ -3,7 +3,9 @@
 It changes no answer: a reader sees the rows before or after, never between. Each round is bounded, runs between two
 batches of the loop, and is one transaction that holds the partition at the offset the loop knows. While batches keep
 coming a block waits until its tails weigh more than itself, so that an import rewrites it a few times and not
-every few commits; once the loop is idle, every block that has more than a few tails gets its turn.
+every few commits; once the loop is idle, every block that has more than a few tails gets its turn. A stream whose
+oldest tail is half a minute old is looked at as well: its blocks are rewritten where that is worth what it costs, that
+is where the tails weigh half as much as the block.
 """
 
 from __future__ import annotations
@@ -26,15 +28,17 @@ logger = structlog.get_logger(__name__)
 
 TAILS_MAX = 8
 TAILS_MAX_BUSY = 40
+TAIL_SECONDS_MAX = 30.0
 BLOCKS_A_ROUND = 128
 
 _CROWDED = """
 SELECT t.school, t.stream, t.starts
-  FROM unnest($1::text[], $2::text[]) AS k (school, stream)
+  FROM unnest($1::text[], $2::text[], $7::boolean[]) AS k (school, stream, old)
   JOIN {views}.tail AS t ON t.stream = k.stream AND t.school = k.school
   JOIN {views}.block AS b ON b.stream = t.stream AND b.school = t.school AND b.starts = t.starts
  GROUP BY t.school, t.stream, t.starts
 HAVING count(*) > $3 AND ($4 OR count(*) > $5 OR sum(length(t.data)) > max(length(b.data)))
+    OR bool_or(k.old) AND 2 * sum(length(t.data)) > max(length(b.data))
  ORDER BY t.school, t.stream, t.starts LIMIT $6"""
 
 _CROWDED_BEFORE = """
@@ -55,13 +59,18 @@ class Compaction:
         self._schools = schools
         self._tails: dict[int, dict[tuple[str, str], int]] = {}
         self._put_off: dict[int, set[tuple[str, str]]] = {}
+        self._since: dict[int, dict[tuple[str, str], float]] = {}
         self._detail = DetailRows(feed, store)
 
     def note(self, changed: Sequence[SchoolChanges]) -> None:
         """These changes were committed."""
+        now = asyncio.get_running_loop().time()
         for one in changed:
             streams = {(one.school, key.stream) for key, _ in one.changes.tails}
             _count(self._tails.setdefault(one.partition, {}), streams)
+            since = self._since.setdefault(one.partition, {})
+            for stream in streams:
+                since.setdefault(stream, now)
         self._detail.note(changed)
 
     async def watch(self, partitions: Collection[int]) -> None:
@@ -77,6 +86,7 @@ class Compaction:
         for partition in partitions:
             self._tails.pop(partition, None)
             self._put_off.pop(partition, None)
+            self._since.pop(partition, None)
 
     @property
     def is_due(self) -> bool:
@@ -102,13 +112,16 @@ class Compaction:
 
     async def _compact_blocks(self, partition: int, offset: int, blocks_max: int, idle: bool) -> int:
         counts, put_off = self._tails.get(partition, {}), self._put_off.setdefault(partition, set())
-        due = {stream for stream, count in counts.items() if count >= TAILS_MAX} | (put_off if idle else set())
+        since, now = self._since.get(partition, {}), asyncio.get_running_loop().time()
+        old = {stream for stream, told_at in since.items() if now - told_at >= TAIL_SECONDS_MAX}
+        due = {stream for stream, count in counts.items() if count >= TAILS_MAX} | old | (put_off if idle else set())
         if not due:
             return 0
-        crowded = await self._crowded(due, blocks_max, idle)
+        crowded = await self._crowded({stream: stream in old for stream in due}, blocks_max, idle)
         if len(crowded) < blocks_max:  # all that has to be done now is in hand
             for stream in due:
                 counts.pop(stream, None)
+                since.pop(stream, None)
             put_off |= due
             if idle:
                 put_off -= due
@@ -122,10 +135,13 @@ class Compaction:
         return len(crowded)
 
     async def _crowded(
-        self, due: Collection[tuple[str, str]], blocks_max: int, idle: bool
+        self, due: Mapping[tuple[str, str], bool], blocks_max: int, idle: bool
     ) -> list[tuple[str, BlockKey]]:
+        """Blocks to be compacted, of streams that are due; the value says whether their tails are old."""
         query = _CROWDED.format(views=self._views)
-        rows = await self._pool.fetch(query, *zip(*due, strict=True), TAILS_MAX, idle, TAILS_MAX_BUSY, blocks_max)
+        schools, streams = zip(*due, strict=True)
+        limits = (TAILS_MAX, idle, TAILS_MAX_BUSY, blocks_max)
+        rows = await self._pool.fetch(query, schools, streams, *limits, list(due.values()))
         return [(row["school"], BlockKey(row["stream"], row["starts"])) for row in rows]
 
     def _compact(self, blocks: Sequence[SchoolBlock], states: Mapping[str, Held]) -> list[tuple[str, BlockKey, bytes]]:

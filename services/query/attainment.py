@@ -11,6 +11,7 @@ from datetime import date
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from schemas.definitions import SettingsSaved
 from services.access.keys import Access
@@ -21,8 +22,10 @@ from services.domain.progress import DEFAULT_RULE, ProgressRule, parse_rule
 from services.query.answers import Provenance, SettingsUsed
 from services.query.banding import Banding, Settled, Wish
 from services.query.definitions import Chosen, Definitions, choose_settings, settings_of_fact
+from services.query.population import gather_cohort
 from services.query.questions import Question, Reading, knowledge_time
 from services.query.school_index import SchoolIndex
+from services.query.stored import WORD_BITS
 
 Kind = Literal["bands", "progress"]
 _NOBODY = ""
@@ -59,6 +62,7 @@ class Attainment:
             else:
                 own = await self._own(question, reading) if own is None else own
                 chosen = _choose_own(own, reading, wish)
+            chosen = _of_those_there(chosen, question, reading, wish)
             bandings.append(_banding_of(chosen, wish))
             used += _used(chosen, wish)
         return Settled(tuple(bandings), _with_settings(reading.provenance, used))
@@ -195,6 +199,23 @@ def _choose(
                 made[looked_at] = choose(facts, looked_at[1])
             found[school, year_group] = made[looked_at]
     return found
+
+
+def _of_those_there(choices: _Choices, question: Question, reading: Reading, wish: Wish) -> _Choices:
+    """What was chosen for the year groups that the report's pupils are in on the measure's day; all of it if it is one
+    and the same, or if nobody is there."""
+    if len(set(choices.values())) == 1:
+        return choices
+    cohort = gather_cohort(reading.schools, question.population, question.on, axis=reading.axis)
+    numbers = cohort.axis.year_groups(wish.on)[cohort.places]
+    names: dict[int, str | None] = {number: name for name, number in cohort.axis.year_group_names.items()}
+    starts = np.searchsorted(cohort.places, np.array(cohort.axis.word_starts) * WORD_BITS)
+    there = {
+        (school.index.school, names.get(number))
+        for school, first, last in zip(cohort.schools, starts, starts[1:], strict=False)
+        for number in np.unique(numbers[first:last]).tolist()
+    }
+    return {group: chosen for group, chosen in choices.items() if group in there} or choices
 
 
 def _schools(reading: Reading) -> list[str]:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from schemas.topics import FACTS
+from services.projector import compaction
 from services.projector.feed import Feed
 from services.projector.status import read_status
 from services.projector.verify import verify
@@ -275,4 +276,29 @@ async def test_random_batches_give_equal_bytes(pool: asyncpg.Pool, log: Log) -> 
             if chance.random() < 0.3:
                 await until(lambda: caught_up(pool, log), worker)
         await until(lambda: caught_up(pool, log), worker)
+    assert (await verify(pool, log, projection=projection, topic=FACTS.name)).equal
+
+
+async def test_tails_that_are_old_and_heavy_go_into_their_blocks(
+    pool: asyncpg.Pool, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projection = CountingProjection()
+    feed = await open_feed(pool, log, projection)
+    facts = some_facts(60, schools=SCHOOLS[:1])
+    async with Worker(pool, log, feed, projection) as worker:
+        for batch in (facts[:10], facts[10:]):  # a block, and then a tail
+            await append(log, batch)
+            await until(lambda: caught_up(pool, log), worker)
+        heavy = """
+            SELECT count(*) FROM (
+                SELECT FROM timeline_v1.tail JOIN timeline_v1.block AS b USING (school, stream, starts)
+                GROUP BY school, stream, starts HAVING 2 * sum(length(tail.data)) > max(length(b.data))) AS t"""
+        assert await pool.fetchval(heavy) > 0  # too few to be crowded
+        monkeypatch.setattr(compaction, "TAIL_SECONDS_MAX", 0.0)
+
+        async def merged() -> bool:
+            return bool(await pool.fetchval(heavy) == 0)
+
+        await until(merged, worker)
+    assert await viewed(pool) == expected(facts)
     assert (await verify(pool, log, projection=projection, topic=FACTS.name)).equal

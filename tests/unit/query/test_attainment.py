@@ -72,9 +72,11 @@ async def settle(
     access: Access = ADMINISTRATOR,
     on: date = ON,
     measures: tuple[str, ...] = (MATHS,),
+    population: dict[str, Any] | None = None,
 ) -> Settled:
     schools = (make_oak(),) if schools is None else schools
-    question = Question(Population(schools=tuple(s.school for s in schools)), Clocks(ON, 7), ON, lambda _: ())
+    whom = Population(schools=tuple(s.school for s in schools), **(population or {}))
+    question = Question(whom, Clocks(ON, 7), ON, lambda _: ())
     reading = reading_of(*(school.reading() for school in schools))
     definitions = Saved(*facts)
     wishes = [Wish(parse_measure(measure), on, None, settings) for measure in measures]
@@ -120,7 +122,9 @@ async def test_one_entry_for_all_bands_everybody_and_stands_in_the_provenance() 
 
 
 async def test_each_year_group_has_the_most_specific_entry() -> None:
-    settled = await settle(saved("a", (ANY_MEASURE, "", LOW), (ANY_MEASURE, "4", HIGH)))
+    oak = make_oak()
+    oak.enrol("fay")
+    settled = await settle(saved("a", (ANY_MEASURE, "", LOW), (ANY_MEASURE, "4", HIGH)), schools=(oak,))
     banding = settled.bandings[0]
     assert banding.everybody is None
     assert (banding.of("oak", "3"), banding.of("oak", None), banding.of("oak", "4")) == (
@@ -131,6 +135,18 @@ async def test_each_year_group_has_the_most_specific_entry() -> None:
     assert shown(settled) == [("set_a", 1, None, LOW), ("set_a", 1, "4", HIGH)]
     named = await settle(saved("b", (ANY_MEASURE, "4", HIGH), (MATHS, "", TOP)))
     assert named.bandings[0].everybody == bands(TOP)
+
+
+async def test_only_the_entries_of_pupils_who_are_there_count() -> None:
+    by_year = saved("a", (ANY_MEASURE, "3", LOW), (ANY_MEASURE, "4", HIGH), (ANY_MEASURE, "6", TOP))
+    everyone = await settle(by_year)
+    assert shown(everyone) == [("set_a", 1, "3", LOW), ("set_a", 1, "4", HIGH)]
+    fours = await settle(by_year, population={"year_groups": ("4",)})
+    assert (fours.bandings[0].everybody, shown(fours)) == (bands(HIGH), [("set_a", 1, "4", HIGH)])
+    boys = await settle(by_year, population={"filters": (("sex", ("M",)),)})
+    assert boys.bandings[0].everybody == bands(LOW)
+    nobody = await settle(by_year, population={"groups": ("Nobody",)})
+    assert len(nobody.provenance.settings) == 2
 
 
 async def test_only_some_year_groups_may_have_an_entry() -> None:
