@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of the pages: signed-in contexts, what axe finds, no request that leaves the machine."""
+"""A real Chromium for the tests of pages: signed-in contexts, what axe finds, no request that leaves the machine."""
 
 from __future__ import annotations
 
