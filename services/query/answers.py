@@ -135,7 +135,7 @@ class BandPercents(msgspec.Struct, frozen=True, gc=False):
 class OverviewCell(msgspec.Struct, frozen=True, gc=False):
     """One measure in one row. `of` is what `percents` divide by.
 
-    Of measures but markbooks' by code: `coded` counts in `of` and achieved nothing, `excluded` lies outside it.
+    Of measures that have codes, by code: `coded` counts in `of` and achieved nothing, `excluded` lies outside it.
     """
 
     counts: BandCounts

@@ -84,7 +84,7 @@ def answer(reading: Reading, request: OverviewRequest, settled: Settled | None =
     codes = _count_codes(ground)
     cells = cells_of(in_bands, applicable, pupils, with_data=request.denominator == "with_data", codes=codes)
     cells = [
-        of_measure if measure.kind == "markbook" else with_codes(of_measure, of_codes)
+        with_codes(of_measure, of_codes) if measure.scoring.codes else of_measure
         for measure, of_measure, of_codes in zip(request.measures, cells, codes, strict=True)
     ]
     on = request.clocks.as_at
