@@ -60,7 +60,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
-    """A pupil's value in a measure; everything but `status` is None unless it applies."""
+    """A pupil's value in a measure; everything but `status` is None unless it applies, `code` is told where there is one."""
 
     status: str
     percent: int | None = None
@@ -68,7 +68,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     denominator: str | None = None
     score: str | None = None
     value: str | None = None
-    code: str | None = None
+    code: str | None | UnsetType = UNSET
     band: str | None = None
     on: date | None = None
 

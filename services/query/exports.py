@@ -192,7 +192,7 @@ def pupil_cells(pupil: Pupil) -> tuple[Cell, ...]:
 
 def value_cells(value: Value) -> tuple[Cell, ...]:
     """The cells of VALUE_HEADER."""
-    return tuple(getattr(value, field) for field in VALUE_HEADER)
+    return tuple(getattr(value, field) or None if field == "code" else getattr(value, field) for field in VALUE_HEADER)
 
 
 def _percent(value: Value | None) -> Cell:

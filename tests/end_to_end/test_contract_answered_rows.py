@@ -213,7 +213,6 @@ def test_a_value_has_all_its_keys_with_exact_numbers_as_decimal_strings(client) 
             "denominator": "100",
             "score": None,
             "value": None,
-            "code": None,
             "band": "at",
             "on": None,
         }

@@ -38,5 +38,5 @@ def _shown(value: Value | None) -> Cell:
     """A percent, a score or a value; or why there is none."""
     if value is None:
         return None
-    told = (value.percent, value.score, value.value, value.code)
+    told = (value.percent, value.score, value.value, value.code or None)
     return next((each for each in told if each is not None), value.status)

@@ -68,7 +68,7 @@ def test_who_is_in_the_cells_of_a_row(row: str, cells: list[tuple[int | None, st
 def test_a_member_carries_exact_values_of_all_measures() -> None:
     listing = ask([make_oak()], (0, "above"), measures=(OWN_YEAR, "markbook:latin:any:overall"))
     decoded = msgspec.json.decode(msgspec.json.encode(listing.answer))
-    missing = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "code", "band", "on"))
+    missing = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "band", "on"))
     exact = {"percent": 63, "numerator": "2.5", "denominator": "4", "band": "above"}
     assert decoded["pupils"] == [
         {
@@ -83,7 +83,7 @@ def test_a_member_carries_exact_values_of_all_measures() -> None:
     ]
     assert (decoded["total"], decoded["next"]) == (1, None)
     assert list(decoded["pupils"][0]["values"][0]) == [
-        "status", "percent", "numerator", "denominator", "score", "value", "code", "band", "on",
+        "status", "percent", "numerator", "denominator", "score", "value", "band", "on",
     ]  # fmt: skip
 
 
