@@ -68,7 +68,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     denominator: str | None = None
     score: str | None = None
     value: str | None = None
-    code: str | None | UnsetType = UNSET
+    code: str | UnsetType | None = UNSET
     band: str | None = None
     on: date | None = None
 

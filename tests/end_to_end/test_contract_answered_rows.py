@@ -217,7 +217,7 @@ def test_a_value_has_all_its_keys_with_exact_numbers_as_decimal_strings(client) 
             "on": None,
         }
     ]
-    nothing = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "code", "band", "on"))
+    nothing = dict.fromkeys(("percent", "numerator", "denominator", "score", "value", "band", "on"))
     assert pupils["a4"]["values"] == [{"status": "no_data", **nothing}]
     assert pupils["a5"]["year_group"] is None
     history = ("measure", "markbook:history:any:overall")
