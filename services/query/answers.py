@@ -60,7 +60,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
-    """A pupil's value in a measure; everything but `status` is None unless it applies, `code` is told where there is one."""
+    """A pupil's value in a measure; everything but `status` is None unless it applies, `code` is there if it does."""
 
     status: str
     percent: int | None = None
